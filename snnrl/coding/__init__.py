@@ -1,0 +1,34 @@
+"""How an observation becomes spikes and spikes become values and actions.
+
+Every encoder and decoder is a frozen dataclass with ``function``, a self-contained scalar Python function,
+and ``packed()``, the numbers that function reads. The `fast` engine compiles the function's own text; every
+other engine calls it. One equation, written once.
+"""
+
+from snnrl.coding.decoders import (
+    ActionDecoder,
+    FirstSpikeAction,
+    PopulationValue,
+    SoftmaxAction,
+    SpikeCountAction,
+)
+from snnrl.coding.encoders import (
+    Encoder,
+    FirstSpikeLatency,
+    GaussianPopulation,
+    PlaceCells,
+    SignedRate,
+)
+
+__all__ = [
+    "ActionDecoder",
+    "Encoder",
+    "FirstSpikeAction",
+    "FirstSpikeLatency",
+    "GaussianPopulation",
+    "PlaceCells",
+    "PopulationValue",
+    "SignedRate",
+    "SoftmaxAction",
+    "SpikeCountAction",
+]

@@ -1,0 +1,168 @@
+"""Decoders: from the spikes of one environment step to a value and an action."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnrl.errors import InvalidValueError
+
+Vector = NDArray[np.float64]
+ActionFunction = Callable[[Vector, NDArray[np.int64], float, float, Vector], int]
+
+
+def spike_count_action(
+    counts: Vector, first: NDArray[np.int64], uniform: float, window: float, p: Vector
+) -> int:
+    """Return the group with most spikes; ties are broken evenly by ``uniform``."""
+    best = -1.0
+    n_best = 0
+    for k in range(counts.shape[0]):
+        if counts[k] > best:
+            best = counts[k]
+            n_best = 1
+        elif counts[k] == best:
+            n_best += 1
+    chosen = int(uniform * n_best)
+    for k in range(counts.shape[0]):
+        if counts[k] == best:
+            if chosen == 0:
+                return k
+            chosen -= 1
+    return 0
+
+
+def softmax_action(counts: Vector, first: NDArray[np.int64], uniform: float, window: float, p: Vector) -> int:
+    """Draw a group with probability proportional to ``exp(count / temperature)``."""
+    highest = counts[0]
+    for k in range(counts.shape[0]):
+        highest = max(highest, counts[k])
+    total = 0.0
+    for k in range(counts.shape[0]):
+        total += math.exp((counts[k] - highest) / p[0])
+    remaining = uniform * total
+    for k in range(counts.shape[0]):
+        remaining -= math.exp((counts[k] - highest) / p[0])
+        if remaining < 0.0:
+            return k
+    return counts.shape[0] - 1
+
+
+def first_spike_action(
+    counts: Vector, first: NDArray[np.int64], uniform: float, window: float, p: Vector
+) -> int:
+    """Return the group that spiked first; ties and silence are broken evenly by ``uniform``.
+
+    ``first[k]`` is the step of group k's first spike and -1 when it had none.
+    """
+    best = -1
+    n_best = 0
+    for k in range(first.shape[0]):
+        if first[k] >= 0 and (best < 0 or first[k] < best):
+            best = first[k]
+            n_best = 1
+        elif first[k] >= 0 and first[k] == best:
+            n_best += 1
+    if best < 0:  # nobody spiked: every group is a candidate
+        return int(uniform * first.shape[0])
+    chosen = int(uniform * n_best)
+    for k in range(first.shape[0]):
+        if first[k] == best:
+            if chosen == 0:
+                return k
+            chosen -= 1
+    return 0
+
+
+@dataclass(frozen=True)
+class ActionDecoder:
+    """Base of action decoders.
+
+    Parameters
+    ----------
+    populations
+        One population per action, in the order of the actions.
+    """
+
+    populations: tuple[str, ...]
+
+    function: ClassVar[ActionFunction]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "populations", tuple(self.populations))
+        if len(self.populations) < 2:
+            raise InvalidValueError(
+                f"{type(self).__name__}.populations", self.populations, "two or more populations, one per action"
+            )
+
+    def packed(self) -> Vector:
+        """Return the numbers ``function`` reads."""
+        return np.zeros(1)
+
+
+@dataclass(frozen=True)
+class SpikeCountAction(ActionDecoder):
+    """The action whose population spikes most; ties at random, evenly."""
+
+    function = staticmethod(spike_count_action)
+
+
+@dataclass(frozen=True)
+class SoftmaxAction(ActionDecoder):
+    """An action drawn with probability proportional to ``exp(spike count / temperature)``."""
+
+    temperature: float = 1.0
+
+    function = staticmethod(softmax_action)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.temperature > 0.0:
+            raise InvalidValueError("SoftmaxAction.temperature", self.temperature, "a positive number (spikes)")
+
+    def packed(self) -> Vector:
+        """Return ``[temperature]``."""
+        return np.array([self.temperature])
+
+
+@dataclass(frozen=True)
+class FirstSpikeAction(ActionDecoder):
+    """The action whose population spikes first (Vlasov et al. 2023); ties and silence at random, evenly."""
+
+    function = staticmethod(first_spike_action)
+
+
+@dataclass(frozen=True)
+class PopulationValue:
+    """Value from the rate of a population: ``scale * (spikes per neuron and step - baseline)``, smoothed.
+
+    ``V(t) = V(t-1) + smoothing * (V_instant - V(t-1))`` within an episode. The readout is uniform and
+    positive (Frémaux et al. 2013, Eq. 13).
+
+    Parameters
+    ----------
+    population
+        The critic.
+    baseline
+        Spikes per neuron and environment step that mean value 0.
+    scale
+        Value of one more spike per neuron.
+    smoothing
+        In (0, 1]; 1 is no smoothing.
+    """
+
+    population: str
+    baseline: float = 0.0
+    scale: float = 1.0
+    smoothing: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.smoothing <= 1.0:
+            raise InvalidValueError("PopulationValue.smoothing", self.smoothing, "0 < smoothing <= 1")
+        if not self.scale > 0.0:
+            raise InvalidValueError("PopulationValue.scale", self.scale, "a positive number")

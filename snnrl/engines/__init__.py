@@ -1,0 +1,1 @@
+"""Engines: interchangeable ways to run one model. `fast` is the default."""

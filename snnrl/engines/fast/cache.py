@@ -1,0 +1,53 @@
+"""Kernels on disk: generated modules and numba's compiled code beside them.
+
+The folder is ``$SNNRL_CACHE``, else ``~/.cache/snnrl``; it can be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import sys
+import tempfile
+from pathlib import Path
+from types import ModuleType
+
+
+def cache_folder() -> Path:
+    """Return the folder of cached kernels, made if need be."""
+    given = os.environ.get("SNNRL_CACHE")
+    folder = Path(given) if given else Path.home() / ".cache" / "snnrl"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file so that another process sees all of it or nothing."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False) as part:
+        part.write(text)
+    os.replace(part.name, path)
+
+
+def load_module(source: str) -> ModuleType:
+    """Import a generated kernel from the cache; the text alone decides its name.
+
+    numba keys its compiled code by the module's file, so an unchanged kernel is never compiled twice.
+    """
+    digest = hashlib.sha256(source.encode()).hexdigest()[:20]
+    name = f"snnrl_kernel_{digest}"
+    if name in sys.modules:
+        return sys.modules[name]
+    path = cache_folder() / f"{name}.py"
+    if not path.exists():
+        write_atomically(path, source)
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module

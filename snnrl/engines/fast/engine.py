@@ -1,0 +1,286 @@
+"""`FastSession`: many agents of one model on one task, run by a generated kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnrl import random
+from snnrl.engines.fast.cache import load_module
+from snnrl.engines.fast.generate import CompiledTask, Kernel, generate, signal_parameters, value_parameters
+from snnrl.engines.fast.prepare import lowered_agent
+from snnrl.equations.statements import evaluate
+from snnrl.errors import InvalidValueError, SimulationError
+from snnrl.model import AgentModel, RewardBaseline
+
+if TYPE_CHECKING:
+    from snnrl.tasks import Task
+    from snnrl.tasks.rewards import Reward
+
+# The kernel's counters and control values; `library.HEADER` names them for the kernel itself.
+STEP, DECISION, EPISODE, EPISODE_STEP, SOLVED_AT, FINISHED, ERROR, RECORD_FROM, ENV_STEPS, MODE = range(10)
+VALUE, TD_ERROR, REWARD, REWARD_ERROR, MEAN_REWARD, LAST_REWARD, LAST_REWARD_ERROR, EPISODE_REWARD, RECENT = range(9)
+
+State = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Stop:
+    """When an agent has finished.
+
+    Parameters
+    ----------
+    episodes
+        Most episodes.
+    window, threshold
+        Solved when the mean length of the last ``window`` episodes reaches ``threshold``.
+    consolidation
+        Episodes an agent goes on for after it has solved the task.
+    """
+
+    episodes: int
+    window: int = 100
+    threshold: float = float("inf")
+    consolidation: int = 0
+
+    def packed(self) -> NDArray[np.float64]:
+        """Return the numbers the kernel reads."""
+        return np.array([self.episodes, self.window, self.threshold, self.consolidation], dtype=np.float64)
+
+
+class FastSession:
+    """Agents that live in one kernel.
+
+    Parameters
+    ----------
+    model
+        The agent.
+    task
+        The task; with a compiled kernel it runs inside, else its Gymnasium environments are stepped outside.
+    reward
+        The reward function, bound to the task.
+    seeds
+        One agent per seed; a seed is an agent's whole identity.
+    episodes
+        Room for the books of this many episodes.
+    dtype
+        ``"float64"`` or ``"float32"``.
+    windowed
+        Whether rules of the trace family may use the windowed form (the general path gives the same numbers
+        up to rounding).
+    threads
+        Agents run side by side on this many threads; changes no number.
+    """
+
+    def __init__(self, model: AgentModel, task: Task, reward: Reward, seeds: NDArray[np.int64] | list[int] | range,
+                 episodes: int, dtype: str = "float64", windowed: bool = True, threads: int = 1) -> None:  # fmt: skip
+        if task.n_actions != len(model.action.populations):
+            raise InvalidValueError(
+                f"task {task.name}", f"{task.n_actions} actions", f"{len(model.action.populations)}, like the network"
+            )
+        self.model, self.task, self.reward, self.threads = model, task, reward, threads
+        self.seeds = np.asarray(list(seeds), dtype=np.int64)
+        self.network = lowered_agent(model)
+        self.task_kernel = task.kernel()
+        self.kernel = build_kernel(model, self.network, task, reward, dtype, windowed)
+        self.module = load_module(self.kernel.source)
+        self.common = self._common()
+        self.state = self._fresh_state(episodes)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the task's physics run inside the kernel."""
+        return self.task_kernel is not None
+
+    def _common(self) -> State:
+        kernel, layout = self.kernel, self.kernel.layout
+        common: State = {name: np.zeros(layout.arrays[name].shape, layout.arrays[name].dtype) for name in layout.names("common")}
+        common |= {"p": kernel.scalars, "tables": kernel.tables, **kernel.common}
+        common |= {"encoder_p": self.model.encoder.packed(), "action_p": self.model.action.packed()}
+        common |= {"value_p": value_parameters(self.model), "signal_p": signal_parameters(self.model)}
+        if self.task_kernel is not None:
+            common |= {"task_p": np.asarray(self.task_kernel.parameters, np.float64), "reward_p": self.reward.p}
+        return common
+
+    def _fresh_state(self, episodes: int) -> State:
+        n = len(self.seeds)
+        state = self.kernel.layout.zeros(n, "learned", "episode", "control")
+        state["lengths"], state["rewards"] = np.zeros((n, episodes), np.int32), np.zeros((n, episodes))
+        state["counters"][:, SOLVED_AT] = -1
+        ids = self.kernel.streams.ids()
+        state["streams"] = np.array(
+            [[random.stream_base(int(seed), stream) for stream in ids] for seed in self.seeds], dtype=np.uint64
+        )
+        self._fill_initial(state)
+        return state
+
+    def _fill_initial(self, state: State) -> None:
+        """Evaluate initial values per agent, in the order of the model's entries."""
+        for part, arrays, size in self._parts():
+            for row, seed in enumerate(self.seeds):
+                for variable, value in initial_values(part, size, int(seed)).items():
+                    name = arrays[variable]
+                    target = self.kernel.initial_arrays.get(name, name)
+                    state[target][row] = value
+                    state[name][row] = value
+
+    def _parts(self) -> list[tuple[Any, dict[str, str], tuple[int, ...]]]:
+        parts: list[tuple[Any, dict[str, str], tuple[int, ...]]] = [
+            (p.lowered, p.variable | p.shared, (p.lowered.size,)) for p in self.kernel.populations
+        ]
+        return parts + [(g.lowered, g.array, g.lowered.shape) for g in self.kernel.groups]
+
+    # ------------------------------------------------------------------ running
+
+    def run(self, budget: int, stop: Stop, learning: bool = True, exploration: float = 1.0) -> None:
+        """Run every agent for at most ``budget`` environment steps, or until it has finished.
+
+        Raises
+        ------
+        SimulationError
+            If a value became NaN or infinite, or the reward did; names the population and when.
+        """
+        if not self.compiled:
+            from snnrl.engines.fast.outside import run_outside
+
+            run_outside(self, budget, stop, learning, exploration)
+        else:
+            arguments = (budget, self.task.max_steps, learning, float(exploration), self.time_constant, stop.packed())
+            self._each_agent(lambda agent: self.call("run_agent", agent, *arguments))
+        self._check_errors()
+
+    @property
+    def time_constant(self) -> float:
+        """Time constant of the reward's running mean in environment steps; 0 where there is none."""
+        return self.model.signal.time_constant if isinstance(self.model.signal, RewardBaseline) else 0.0
+
+    def _each_agent(self, work: Callable[[int], object]) -> None:
+        """Run ``work`` for all unfinished agents on the session's threads; kernels release the GIL."""
+        agents = [int(a) for a in np.flatnonzero(~self.finished)]
+        if self.threads == 1 or len(agents) < 2:
+            for agent in agents:
+                work(agent)
+            return
+        with ThreadPoolExecutor(self.threads) as pool:
+            list(pool.map(work, agents))
+
+    def call(self, function: str, agent: int, *first: Any) -> Any:
+        """Call a kernel function on one agent's slice of the state."""
+        arrays = [self.state[n][agent] if n in self.state else self.common[n] for n in self.kernel.entries[function]]
+        return getattr(self.module, function)(*first, *arrays)
+
+    def _check_errors(self) -> None:
+        counters = self.state["counters"]
+        for row in np.flatnonzero(counters[:, ERROR]):
+            code, seconds = int(counters[row, ERROR]), counters[row, STEP] * self.network.dt
+            if code < 0:
+                raise SimulationError(f"the reward {self.reward.name!r} returned NaN or infinity (seed {self.seeds[row]})")
+            name = self.network.neurons[code - 1].name
+            raise SimulationError(
+                f"population {name!r} reached NaN or infinity at {seconds:.3f} s (seed {self.seeds[row]}): "
+                "check its equations and the size of its inputs"
+            )
+
+    def check_silence(self, after: int) -> None:
+        """Raise `SimulationError` if a population has not spiked in the first ``after`` environment steps."""
+        for row, counters in enumerate(self.state["counters"]):
+            if counters[ENV_STEPS] < after:
+                continue
+            for neurons, total in zip(self.network.neurons, self.state["spike_total"][row], strict=True):
+                if total == 0 and neurons.threshold:
+                    seconds = counters[STEP] * self.network.dt
+                    raise SimulationError(
+                        f"population {neurons.name!r} has been silent for {seconds:.1f} s (seed {self.seeds[row]}): "
+                        "its input never reaches the threshold"
+                    )
+
+    # ------------------------------------------------------------------ results
+
+    @property
+    def finished(self) -> NDArray[np.bool_]:
+        """Which agents have finished, ``[agents]``."""
+        return np.asarray(self.state["counters"][:, FINISHED] != 0)
+
+    @property
+    def episodes(self) -> NDArray[np.int64]:
+        """Finished episodes, ``[agents]``."""
+        return np.asarray(self.state["counters"][:, EPISODE])
+
+    @property
+    def env_steps(self) -> NDArray[np.int64]:
+        """Environment steps taken, ``[agents]``."""
+        return np.asarray(self.state["counters"][:, ENV_STEPS])
+
+    @property
+    def solved_at(self) -> NDArray[np.int64]:
+        """Episodes until solved, -1 where not solved, ``[agents]``."""
+        return np.asarray(self.state["counters"][:, SOLVED_AT])
+
+    def variable(self, part: str, name: str) -> NDArray[Any]:
+        """Return a variable of a population or synapse group, ``[agents, ...]``, as it is stored."""
+        for owner, arrays, _ in self._parts():
+            if owner.name == part and name in arrays:
+                return self.state[arrays[name]]
+        raise InvalidValueError("variable", f"{part}.{name}", "a population or synapse group and its variable")
+
+    def restart_books(self, episodes: int, stream_offset: int = 0) -> None:
+        """Forget episodes and counts, keep what was learned; later random numbers do not repeat earlier ones."""
+        n = len(self.seeds)
+        counters = self.state["counters"]
+        counters[:, [EPISODE, EPISODE_STEP, FINISHED, ENV_STEPS]] = 0
+        counters[:, SOLVED_AT] = -1
+        self.state["lengths"], self.state["rewards"] = np.zeros((n, episodes), np.int32), np.zeros((n, episodes))
+        self.state["spike_total"][:] = 0.0
+        self.state["control"][:, [RECENT, EPISODE_REWARD]] = 0.0
+        if stream_offset:
+            ids = self.kernel.streams.ids()
+            self.state["streams"] = np.array(
+                [[random.stream_base(int(s), i + (stream_offset << 32)) for i in ids] for s in self.seeds], np.uint64
+            )
+
+
+def initial_values(part: Any, shape: tuple[int, ...], seed: int) -> dict[str, Any]:
+    """Evaluate a part's initial values for one agent: ``{variable: number or array}``."""
+    index = np.arange(int(np.prod(shape))).reshape(shape)
+    known: dict[str, Any] = {**part.constants, "i": index}
+    result: dict[str, Any] = {}
+    for variable, value in part.initial.items():
+        if isinstance(value, str):
+            draws = _Draws(seed, f"{part.name}/initial/{variable}", shape)
+            value = evaluate(value, {**known, "rand": draws.rand, "randn": draws.randn})
+        known[variable] = result[variable] = value
+    return result
+
+
+class _Draws:
+    """``rand()`` and ``randn()`` of an initial value: every call has its own stream."""
+
+    def __init__(self, seed: int, name: str, shape: tuple[int, ...]) -> None:
+        self.seed, self.name, self.shape, self.calls = seed, name, shape, 0
+
+    def _next(self) -> tuple[int, int, int, int]:
+        stream = random.stream_id(f"{self.name}/{self.calls}")
+        self.calls += 1
+        return self.seed, stream, 0, int(np.prod(self.shape))
+
+    def rand(self) -> NDArray[np.float64]:
+        return random.uniform(*self._next()).reshape(self.shape)
+
+    def randn(self) -> NDArray[np.float64]:
+        return random.normal(*self._next()).reshape(self.shape)
+
+
+def build_kernel(model: AgentModel, network: Any, task: Task, reward: Reward, dtype: str, windowed: bool) -> Kernel:
+    """Generate the kernel of a model on a task (without compiling it)."""
+    physics = task.kernel()
+    compiled = None
+    if physics is not None:
+        compiled = CompiledTask(
+            physics.step, physics.reset, physics.observe, reward.function, physics.state_size, physics.n_uniforms
+        )
+    return generate(model, network, task.observation_size, compiled, dtype, windowed)

@@ -1,0 +1,283 @@
+"""Put a kernel together: from a lowered agent to the text of one Python module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnrl.engines.fast import loop
+from snnrl.engines.fast.functions import Functions
+from snnrl.engines.fast.layout import Layout
+from snnrl.engines.fast.library import HEADER
+from snnrl.engines.fast.populations import Population, Streams
+from snnrl.engines.fast.render import Constants, Source
+from snnrl.engines.fast.synapses import SynapseGroup
+from snnrl.equations.lowered import LoweredNetwork
+from snnrl.model import AgentModel, RewardBaseline, TDError
+from snnrl.random import NORMAL_SCALE
+
+
+@dataclass(frozen=True)
+class CompiledTask:
+    """What the kernel needs of a task whose physics run inside.
+
+    ``step(state, action, p) -> terminated``, ``reset(state, uniforms, p)``, ``observe(state, observation, p)``
+    and ``reward(before, after, terminated, step, recent, p) -> float`` are self-contained functions; the reward
+    sees states.
+    """
+
+    step: Callable[..., Any]
+    reset: Callable[..., Any]
+    observe: Callable[..., Any]
+    reward: Callable[..., Any]
+    state_size: int
+    n_uniforms: int
+
+
+@dataclass
+class Kernel:
+    """A generated kernel: its text, its arrays and the numbers it is given.
+
+    Attributes
+    ----------
+    source
+        Text of the Python module.
+    layout
+        All arrays by name.
+    constants
+        Scalars and tables computed on the host.
+    common
+        Arrays shared by all agents.
+    streams
+        Names of the random streams.
+    initial_arrays
+        By the name of an episode variable, the array that holds its initial values.
+    entries
+        The functions called from Python, with the arrays each takes.
+    """
+
+    source: str
+    layout: Layout
+    scalars: NDArray[Any]
+    tables: NDArray[Any]
+    common: dict[str, NDArray[Any]]
+    streams: Streams
+    groups: list[SynapseGroup]
+    populations: list[Population]
+    initial_arrays: dict[str, str]
+    entries: dict[str, list[str]]
+
+
+def generate(
+    model: AgentModel, network: LoweredNetwork, n_observation: int, task: CompiledTask | None, real: str, windowed: bool
+) -> Kernel:
+    """Generate the kernel of an agent.
+
+    Parameters
+    ----------
+    model, network
+        The agent and its lowered network.
+    n_observation
+        Number of observation variables.
+    task
+        The task's functions if its physics run inside the kernel, else ``None``.
+    real
+        ``"float64"`` (the reference) or ``"float32"``.
+    windowed
+        Whether rules of the trace family may use the windowed form.
+    """
+    return _Generator(model, network, n_observation, task, real, windowed).kernel()
+
+
+class _Generator:
+    def __init__(self, model: AgentModel, network: LoweredNetwork, n_observation: int, task: CompiledTask | None,
+                 real: str, windowed: bool) -> None:  # fmt: skip
+        self.model, self.network, self.task, self.real = model, network, task, real
+        self.n_observation = n_observation
+        self.layout, self.streams = Layout(np.dtype(real)), Streams()
+        self.constants = Constants(network.dt, network.env_steps)
+        single = real == "float32"
+        delays = {n.name: max([s.delay for s in network.synapses if s.source == n.name], default=0) for n in network.neurons}
+        self._declare_control()
+        self.populations = {
+            n.name: Population(n, self.layout, self.constants, self.streams, single, delays[n.name])
+            for n in network.neurons
+        }
+        self.groups = [
+            SynapseGroup(s, self.populations[s.source], self.populations[s.target], self.layout, self.constants,
+                         self.streams, single, windowed)
+            for s in network.synapses
+        ]  # fmt: skip
+        self.initial_arrays = {name: self._declare_initial(name) for name in self._expression_initials()}
+        self.entries: dict[str, list[str]] = {}
+
+    def _declare_initial(self, name: str) -> str:
+        return self.layout.add(f"{name}_initial", self.layout.arrays[name].shape, "control")
+
+    def _declare_control(self) -> None:
+        add, double = self.layout.add, np.float64
+        n_populations, n_actions = len(self.network.neurons), len(self.model.action.populations)
+        add("counters", 10, "control", np.int64)
+        add("control", 9, "control", double)
+        add("streams", 0, "control", np.uint64)
+        add("lengths", 0, "control", np.int32)
+        add("rewards", 0, "control", double)
+        add("observation", self.n_observation, "control", double)
+        add("spike_total", n_populations, "control", double)
+        if self.task is not None:
+            add("world", self.task.state_size, "control", double)
+            add("before", self.task.state_size, "scratch", double)
+            add("uniforms", self.task.n_uniforms, "scratch", double)
+            add("task_p", 0, "common", double)
+            add("reward_p", 0, "common", double)
+            add("trace", (0, 4 + self.n_observation), "common", double)
+        for name in ("p", "tables"):
+            add(name, 0 if name == "p" else (0, 0), "common")
+        for name in ("encoder_p", "action_p", "value_p", "signal_p"):
+            add(name, 0, "common", double)
+        add("code", self.model.encoder.size, "scratch", double)
+        add("encoder_scratch", self.model.encoder.scratch_size, "scratch", double)
+        add("spike_count", n_populations, "scratch", double)
+        add("first_spike", n_populations, "scratch", np.int64)
+        add("group_count", n_actions, "scratch", double)
+        add("group_first", n_actions, "scratch", np.int64)
+
+    def kernel(self) -> Kernel:
+        body = self._body()
+        scalars, tables = self.constants.pack(self.real)
+        common = {k: v for g in self.groups for k, v in g.pair_arrays().items()}
+        return Kernel(body, self.layout, scalars, tables, common, self.streams, self.groups,
+                      list(self.populations.values()), self.initial_arrays, self.entries)  # fmt: skip
+
+    def _body(self) -> str:
+        out = Source()
+        out.add('"""Kernel generated by snnrl for one network, task and precision; safe to delete."""', "")
+        out.lines += HEADER.format(real=self.real, normal_scale=NORMAL_SCALE).splitlines()
+        out.add("")
+        for index, name in enumerate(self.populations):
+            out.add(f"POPULATION_{name} = {index}")
+        self._emit_copied(out)
+        functions = Functions(self.layout, out)
+        self._emit_advance(functions)
+        self._emit_apply_reward(functions)
+        self._emit_begin_episode(functions)
+        out.lines += loop.END_EPISODE.splitlines()
+        encoder = self.model.encoder
+        drive = self.populations[encoder.population].variable[encoder.variable]
+        loop.emit_step(functions, self.model, drive, self.network.env_steps, self.streams.index("action"))
+        reset_stream = self.streams.index("reset")
+        if self.task is not None:
+            loop.emit_run(functions, reset_stream, self.n_observation)
+            parameters = ["budget", "max_steps", "learning", "exploration", "time_constant", "stop"]
+            self.entries["run_agent"] = functions.entry("run_agent", "run_loop", parameters)
+        else:
+            self.entries["begin"] = functions.entry("begin", "begin_episode", [])
+            self.entries["decide"] = functions.entry("decide", "step_agent", ["mode", "learning", "exploration"])
+        return out.text()
+
+    def _emit_copied(self, out: Source) -> None:
+        functions = {"encode": type(self.model.encoder).function, "decode": type(self.model.action).function}
+        if self.task is not None:
+            functions |= {"task_step": self.task.step, "task_reset": self.task.reset,
+                          "task_observe": self.task.observe, "task_reward": self.task.reward}  # fmt: skip
+        for name, function in functions.items():
+            out.add("", "")
+            out.lines += loop.copied_function(function, name).splitlines()
+
+    def _emit_advance(self, functions: Functions) -> None:
+        body = Source()
+        for population in self.populations.values():
+            population.emit_on_step(body)
+        with body.block(f"for s in range({self.network.env_steps}):"):
+            body.add(f"t = real(step * {self.network.dt!r})")
+            for population in self.populations.values():
+                population.emit_update(body)
+            for phase in ("emit_clock", "emit_on_pre", "emit_on_post"):
+                for group in self.groups:
+                    getattr(group, phase)(body)
+            for population in self.populations.values():
+                population.emit_reset(body)
+            body.add("step += 1")
+        body.add("bad = False")
+        for population in self.populations.values():
+            population.emit_finite_check(body)
+        body.add("counters[STEP] = step")
+        body.add(f"for k in range({len(self.populations)}):", "    spike_total[k] += spike_count[k]")
+        head = Source()
+        head.add("exploration = real(exploration_)", "td_error, reward = real(control[TD_ERROR]), real(control[REWARD])")
+        head.add("reward_error = real(control[REWARD_ERROR])")
+        head.add("step = counters[STEP]", "decision = counters[DECISION] - 1 - counters[RECORD_FROM]")
+        for population in self.populations.values():
+            head.add(f"{population.spiked}_words = {population.spiked}.view(np.uint64)")
+        self.constants.prologue(head)
+        functions.define("advance", ["learning", "exploration_"], body.lines,
+                         f"Advance the network by {self.network.env_steps} steps of dt.", head.lines)  # fmt: skip
+
+    def _emit_apply_reward(self, functions: Functions) -> None:
+        body, head = Source(), Source()
+        for group in self.groups:
+            group.emit_reward(body)
+        head.add("exploration = real(exploration_)", f"t = real(counters[STEP] * {self.network.dt!r})")
+        self.constants.prologue(head)
+        parameters = ["end", "reward_step", "learning", "exploration_", "td_error", "reward", "reward_error",
+                      "old_td_error", "old_reward", "old_reward_error"]  # fmt: skip
+        functions.define("apply_reward", parameters, body.lines,
+                         "The third factor; also moves event-driven variables to the next window.", head.lines)  # fmt: skip
+
+    def _emit_begin_episode(self, functions: Functions) -> None:
+        out = Source()
+        for name, value in self._constant_initials().items():
+            self._emit_fill(out, name, value)
+        for name, start in self.initial_arrays.items():
+            out.add(f"{name}[:] = {start}[:]")
+        for name in ("VALUE", "TD_ERROR", "REWARD", "REWARD_ERROR", "LAST_REWARD", "LAST_REWARD_ERROR"):
+            out.add(f"control[{name}] = 0.0")
+        functions.define("begin_episode", [], out.lines, "Put everything but what was learned back to its start.")
+
+    def _emit_fill(self, out: Source, name: str, value: float) -> None:
+        dimensions = len(self.layout.arrays[name].shape)
+        if dimensions == 1:
+            with out.block(f"for k in range({name}.shape[0]):"):
+                out.add(f"{name}[k] = {value!r}")
+        else:
+            with out.block(f"for k in range({name}.shape[0]):"), out.block(f"for m in range({name}.shape[1]):"):
+                out.add(f"{name}[k, m] = {value!r}")
+
+    def _variables(self) -> dict[str, Any]:
+        """Initial value by array name, for all variables of the model that restart with an episode."""
+        found: dict[str, Any] = {}
+        for population in self.populations.values():
+            arrays = population.variable | population.shared
+            found |= {array: population.lowered.initial[v] for v, array in arrays.items()}
+        for group in self.groups:
+            found |= {a: group.lowered.initial[v] for v, a in group.array.items() if v not in group.lowered.weights}
+        return found
+
+    def _constant_initials(self) -> dict[str, float]:
+        variables = self._variables()
+        others = {n: 0.0 for n in self.layout.names("episode") if n not in variables}
+        return {n: v for n, v in variables.items() if isinstance(v, float)} | {
+            n: 0 if self.layout.arrays[n].dtype.kind == "i" else v for n, v in others.items()
+        }
+
+    def _expression_initials(self) -> list[str]:
+        return [n for n, v in self._variables().items() if not isinstance(v, float)]
+
+
+def value_parameters(model: AgentModel) -> NDArray[np.float64]:
+    """Return ``[baseline, scale, smoothing]`` of the value decoder."""
+    if model.value is None:
+        return np.zeros(3)
+    return np.array([model.value.baseline, model.value.scale, model.value.smoothing])
+
+
+def signal_parameters(model: AgentModel) -> NDArray[np.float64]:
+    """Return the numbers of the learning signal."""
+    if isinstance(model.signal, TDError):
+        return np.array([model.signal.gamma, model.signal.clip])
+    assert isinstance(model.signal, RewardBaseline)
+    return np.array([model.signal.time_constant])
