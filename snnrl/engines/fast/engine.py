@@ -89,6 +89,8 @@ class FastSession:
         self.task_kernel = task.kernel()
         self.kernel = build_kernel(model, self.network, task, reward, dtype, windowed)
         self.module = load_module(self.kernel.source)
+        self.evaluating = False
+        self.trace = np.zeros((0, 0))
         self.common = self._common()
         self.state = self._fresh_state(episodes)
 
@@ -112,12 +114,20 @@ class FastSession:
         state = self.kernel.layout.zeros(n, "learned", "episode", "control")
         state["lengths"], state["rewards"] = np.zeros((n, episodes), np.int32), np.zeros((n, episodes))
         state["counters"][:, SOLVED_AT] = -1
-        ids = self.kernel.streams.ids()
-        state["streams"] = np.array(
-            [[random.stream_base(int(seed), stream) for stream in ids] for seed in self.seeds], dtype=np.uint64
-        )
+        state["streams"] = self._stream_bases()
         self._fill_initial(state)
         return state
+
+    def stream_name(self, name: str) -> str:
+        """Return the name of a random stream in the present phase; evaluation draws from its own."""
+        if not self.evaluating:
+            return name
+        return "task/evaluation-reset" if name == "task/reset" else f"evaluation/{name}"
+
+    def _stream_bases(self) -> NDArray[np.uint64]:
+        ids = [random.stream_id(self.stream_name(name)) for name in self.kernel.streams.names]
+        bases = [[random.stream_base(int(seed), stream) for stream in ids] for seed in self.seeds]
+        return np.array(bases, dtype=np.uint64)
 
     def _fill_initial(self, state: State) -> None:
         """Evaluate initial values per agent, in the order of the model's entries."""
@@ -151,7 +161,7 @@ class FastSession:
             run_outside(self, budget, stop, learning, exploration)
         else:
             arguments = (budget, self.task.max_steps, learning, float(exploration), self.time_constant, stop.packed())
-            self._each_agent(lambda agent: self.call("run_agent", agent, *arguments))
+            self.each_agent(lambda agent: self.call("run_agent", agent, *arguments))
         self._check_errors()
 
     @property
@@ -159,7 +169,7 @@ class FastSession:
         """Time constant of the reward's running mean in environment steps; 0 where there is none."""
         return self.model.signal.time_constant if isinstance(self.model.signal, RewardBaseline) else 0.0
 
-    def _each_agent(self, work: Callable[[int], object]) -> None:
+    def each_agent(self, work: Callable[[int], object]) -> None:
         """Run ``work`` for all unfinished agents on the session's threads; kernels release the GIL."""
         agents = [int(a) for a in np.flatnonzero(~self.finished)]
         if self.threads == 1 or len(agents) < 2:
@@ -228,20 +238,64 @@ class FastSession:
                 return self.state[arrays[name]]
         raise InvalidValueError("variable", f"{part}.{name}", "a population or synapse group and its variable")
 
-    def restart_books(self, episodes: int, stream_offset: int = 0) -> None:
-        """Forget episodes and counts, keep what was learned; later random numbers do not repeat earlier ones."""
-        n = len(self.seeds)
-        counters = self.state["counters"]
-        counters[:, [EPISODE, EPISODE_STEP, FINISHED, ENV_STEPS]] = 0
+    def begin_evaluation(self, episodes: int) -> None:
+        """Forget episodes and counts, keep what was learned, and draw from the random streams of evaluation."""
+        self.evaluating = True
+        n, counters = len(self.seeds), self.state["counters"]
+        counters[:] = 0
         counters[:, SOLVED_AT] = -1
         self.state["lengths"], self.state["rewards"] = np.zeros((n, episodes), np.int32), np.zeros((n, episodes))
         self.state["spike_total"][:] = 0.0
         self.state["control"][:, [RECENT, EPISODE_REWARD]] = 0.0
-        if stream_offset:
-            ids = self.kernel.streams.ids()
-            self.state["streams"] = np.array(
-                [[random.stream_base(int(s), i + (stream_offset << 32)) for i in ids] for s in self.seeds], np.uint64
-            )
+        self.state["streams"] = self._stream_bases()
+
+    def learned(self) -> State:
+        """Return what was learned, ``[agents, ...]`` by array name."""
+        return {name: self.state[name] for name in self.kernel.layout.names("learned")}
+
+    # ------------------------------------------------------------------ recording one episode
+
+    def record_episode(self, agent: int, learning: bool, exploration: float) -> tuple[dict[str, Any], NDArray[Any]]:
+        """Run one more episode of one agent, spike by spike; the session itself is left as it was.
+
+        Returns
+        -------
+        spikes
+            By population, ``[dt steps, neurons]`` bool.
+        trace
+            ``[environment steps, 4 + observation]``: value, TD error, action, reward, observation.
+        """
+        saved_state, saved_common = self.state, self.common
+        self.state = {name: array[agent : agent + 1].copy() for name, array in saved_state.items()}
+        saved_seeds, self.seeds = self.seeds, self.seeds[agent : agent + 1]
+        try:
+            return self._record(learning, exploration)
+        finally:
+            self.state, self.common, self.seeds = saved_state, saved_common, saved_seeds
+
+    def _record(self, learning: bool, exploration: float) -> tuple[dict[str, Any], NDArray[Any]]:
+        steps, window = self.task.max_steps, self.network.env_steps
+        counters = self.state["counters"][0]
+        counters[[EPISODE_STEP, FINISHED, ENV_STEPS, MODE]] = 0
+        counters[RECORD_FROM] = counters[DECISION]
+        episode = int(counters[EPISODE])
+        for name in ("lengths", "rewards"):
+            self.state[name] = np.concatenate([self.state[name], np.zeros_like(self.state[name][:, :1])], axis=1)
+        self.trace = np.zeros((steps, 4 + self.task.observation_size))
+        records = {p.record: np.zeros((steps * window, p.lowered.size), np.uint8) for p in self.kernel.populations}
+        self.common = {**self.common, **records, "trace": self.trace}
+        self.run(steps + 1, Stop(episode + 1), learning, exploration)
+        length = int(self.state["lengths"][0, episode])
+        spikes = {p.lowered.name: records[p.record][: length * window] != 0 for p in self.kernel.populations}
+        trace, self.trace = self.trace[:length], np.zeros((0, 0))
+        return spikes, trace
+
+    def record_step(self, agent: int, observation: NDArray[np.float64], action: int, gain: float) -> None:
+        """Note one environment step taken outside the kernel, if an episode is being recorded."""
+        row = int(self.state["counters"][agent, DECISION] - 1 - self.state["counters"][agent, RECORD_FROM])
+        if row < len(self.trace):
+            control = self.state["control"][agent]
+            self.trace[row] = [control[VALUE], control[TD_ERROR], action, gain, *observation]
 
 
 def initial_values(part: Any, shape: tuple[int, ...], seed: int) -> dict[str, Any]:

@@ -169,7 +169,7 @@ class _Generator:
         encoder = self.model.encoder
         drive = self.populations[encoder.population].variable[encoder.variable]
         loop.emit_step(functions, self.model, drive, self.network.env_steps, self.streams.index("action"))
-        reset_stream = self.streams.index("reset")
+        reset_stream = self.streams.index("task/reset")
         if self.task is not None:
             loop.emit_run(functions, reset_stream, self.n_observation)
             parameters = ["budget", "max_steps", "learning", "exploration", "time_constant", "stop"]

@@ -1,0 +1,40 @@
+"""Checks of dataclass fields: each raises an error that names class, field, value and what is allowed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from snnrl.errors import InvalidValueError
+
+
+def require(condition: bool, owner: object, field: str, allowed: str) -> None:
+    """Raise :class:`InvalidValueError` for ``owner.field`` unless `condition` holds."""
+    if not condition:
+        raise InvalidValueError(f"{type(owner).__name__}.{field}", getattr(owner, field), allowed)
+
+
+def finite(owner: object, *fields: str) -> None:
+    """Refuse a field that is not a finite number."""
+    for field in fields:
+        require(math.isfinite(getattr(owner, field)), owner, field, "a finite number")
+
+
+def positive(owner: object, *fields: str) -> None:
+    """Refuse a field that is not a finite number above zero."""
+    for field in fields:
+        value = getattr(owner, field)
+        require(math.isfinite(value) and value > 0, owner, field, "a finite number above 0")
+
+
+def not_negative(owner: object, *fields: str) -> None:
+    """Refuse a field that is not a finite number, zero or above."""
+    for field in fields:
+        value = getattr(owner, field)
+        require(math.isfinite(value) and value >= 0, owner, field, "a finite number, 0 or above")
+
+
+def one_of(owner: object, field: str, allowed: Iterable[str]) -> None:
+    """Refuse a field that is none of the listed names."""
+    names = tuple(allowed)
+    require(getattr(owner, field) in names, owner, field, " or ".join(names))

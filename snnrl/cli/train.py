@@ -1,0 +1,198 @@
+"""``snnrl train``."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from snnrl.cli.text import INTERRUPTED, check_json_option, print_table, write_json_option
+from snnrl.errors import InvalidValueError
+from snnrl.training import config as options
+from snnrl.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from snnrl.training.result import TrainingResult
+
+EXAMPLE = "Example:  snnrl train cartpole --synapse memristive --spread 0.3 --seeds 40 --seed 3000"
+
+_DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(TrainingConfig)}
+_NUMBERS = (*options.LEAST, "spread", "solve_threshold")
+_FREE_ON_RESUME = ("threads",)
+
+
+def _option(name: str, help_text: str, default: str | None = None) -> Any:
+    """Return an option whose default is left to `TrainingConfig`, but shown.
+
+    Numbers come as text, so that `TrainingConfig` checks them and its message names the value got.
+    """
+    return typer.Option(
+        f"--{name.replace('_', '-')}",
+        metavar="NUMBER" if name in _NUMBERS else "NAME",
+        help=help_text,
+        show_default=default or str(_DEFAULTS[name]),
+    )
+
+
+def _choice(name: str) -> Any:
+    return _option(name, f"One of: {', '.join(options.CHOICES[name])}.")
+
+
+def train(
+    task: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="TASK",
+            help="The task: cartpole, or gym:ENV_ID for any Gymnasium environment.",
+            show_default=False,
+        ),
+    ] = None,
+    network: Annotated[str | None, _choice("network")] = None,
+    plasticity: Annotated[str | None, _choice("plasticity")] = None,
+    synapse: Annotated[str | None, _choice("synapse")] = None,
+    device: Annotated[
+        str | None, _option("device", "Memristive device, see 'snnrl info'.", options.DEFAULT_DEVICE)
+    ] = None,
+    spread: Annotated[
+        str | None,
+        _option(
+            "spread",
+            "Device-to-device spread of thresholds and rates, 0 to 1; memristive only.",
+            str(options.DEFAULT_SPREAD),
+        ),
+    ] = None,
+    reward: Annotated[
+        str | None,
+        _option(
+            "reward", "Reward function, see 'snnrl info'.", f"{options.DEFAULT_REWARD}, if it fits the task"
+        ),
+    ] = None,
+    seeds: Annotated[str | None, _option("seeds", "Number of agents.")] = None,
+    seed: Annotated[str | None, _option("seed", "Seed of the first agent.")] = None,
+    episodes: Annotated[str | None, _option("episodes", "Most learning episodes per agent.")] = None,
+    evaluation_episodes: Annotated[
+        str | None, _option("evaluation_episodes", "Episodes per agent with plasticity off.")
+    ] = None,
+    solve_threshold: Annotated[
+        str | None, _option("solve_threshold", "Mean length (steps) that counts as solved.", "the task's")
+    ] = None,
+    solve_window: Annotated[str | None, _option("solve_window", "Episodes in that mean.")] = None,
+    engine: Annotated[str | None, _choice("engine")] = None,
+    threads: Annotated[str | None, _option("threads", "Number of threads.", "one per core")] = None,
+    dtype: Annotated[str | None, _choice("dtype")] = None,
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="PART.NAME=VALUE",
+            help="A parameter of the task or the reward, e.g. task.force=8 or reward.angle_width=0.2.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder; must be new.", show_default="runs/<options>-<time>")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with an interrupted run, with its options.", show_default=False)
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Also write the summary to this file.", show_default=False)
+    ] = None,
+) -> None:
+    """Train agents on TASK, evaluate them with plasticity off, and write a run folder with a report."""
+    words = {name: value for name, value in locals().items() if name in _DEFAULTS and value is not None}
+    given = {name: _value(word) if name in _NUMBERS else word for name, word in words.items()}
+    given |= _parameters(parameters or [])
+    check_json_option(json_file)
+    config = _new(given) if resume is None else _resumed(resume, out, given)
+    _run(config, out if resume is None else resume, resume, json_file)
+
+
+def _new(given: dict[str, Any]) -> TrainingConfig:
+    if "task" not in given:
+        from snnrl import tasks
+
+        raise InvalidValueError("task", None, ", ".join((*tasks.names(), "gym:ENV_ID")))
+    return TrainingConfig(**given)
+
+
+def _resumed(resume: Path, out: Path | None, given: dict[str, Any]) -> TrainingConfig:
+    """Return the options of the interrupted run; options on the command line must not contradict them."""
+    from snnrl.training.runfolder import RunFolder
+
+    if out is not None and out != resume:
+        raise InvalidValueError("--out", str(out), f"nothing beside --resume, the run goes on in {resume}")
+    config = RunFolder.open_to_resume(resume).config
+    stored = config.to_dict()
+    for option, value in given.items():
+        if option not in _FREE_ON_RESUME and value != stored[option]:
+            raise InvalidValueError(option, value, f"{stored[option]!r}, as the resumed run began")
+    changed = {option: given[option] for option in _FREE_ON_RESUME if option in given}
+    return TrainingConfig.from_dict(stored | changed)
+
+
+def _run(config: TrainingConfig, out: Path | None, resume: Path | None, json_file: Path | None) -> None:
+    from snnrl.report import summary_rows
+    from snnrl.training.runfolder import REPORT, default_path, refuse_taken
+    from snnrl.training.summary import summary
+
+    folder = out or default_path(config, datetime.now())
+    if resume is None:
+        refuse_taken(folder)
+    try:
+        result = _train(config, folder, resume)
+    except KeyboardInterrupt:
+        _say_interrupted(folder)
+        raise typer.Exit(INTERRUPTED) from None
+    print_table(folder.name, ("", "value", "95 % interval"), summary_rows(result))
+    print(f"\n{folder / REPORT}")
+    write_json_option(json_file, summary(result))
+
+
+def _train(config: TrainingConfig, folder: Path, resume: Path | None) -> TrainingResult:
+    from snnrl.cli.progress import progress_bar
+
+    with progress_bar(config.seeds, config.episodes, config.evaluation_episodes) as progress:
+        from snnrl.training.train import train as train_agents
+
+        return train_agents(config, folder, resume, progress)
+
+
+def _say_interrupted(folder: Path) -> None:
+    from snnrl.training.runfolder import CHECKPOINT, CONFIG
+
+    command = shlex.join(("snnrl", "train", "--resume", str(folder)))
+    if (folder / CHECKPOINT).exists():
+        words = f"interrupted, the checkpoint is kept; go on with: {command}"
+    elif (folder / CONFIG).exists():
+        words = f"interrupted before the first checkpoint; start again with: {command}"
+    else:
+        words = "interrupted before anything was written"
+    print(f"snnrl: {words}", file=sys.stderr)
+
+
+def _parameters(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Read ``PART.NAME=VALUE`` settings into the config's ``PART_parameters``."""
+    read: dict[str, dict[str, Any]] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        part, dot, name = key.partition(".")
+        if not (equals and dot and name) or f"{part}_parameters" not in _DEFAULTS:
+            raise InvalidValueError("--set", setting, "task.NAME=VALUE or reward.NAME=VALUE")
+        read.setdefault(f"{part}_parameters", {})[name] = _value(text)
+    return read
+
+
+def _value(text: str) -> Any:
+    """Return what JSON reads in the text, or the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

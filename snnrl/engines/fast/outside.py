@@ -1,0 +1,72 @@
+"""The same loop for Gymnasium environments whose physics stay in Python: the network runs in the kernel.
+
+An agent is only left between episodes, because an environment's inside cannot be saved; every episode is reset
+with a seed drawn from (agent seed, episode), so an interrupted run goes on with the same numbers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from snnrl import random
+from snnrl.errors import SimulationError
+
+if TYPE_CHECKING:
+    import gymnasium
+
+    from snnrl.engines.fast.engine import FastSession, Stop
+
+
+def run_outside(session: FastSession, budget: int, stop: Stop, learning: bool, exploration: float) -> None:
+    """Run whole episodes of every unfinished agent until each has taken ``budget`` more environment steps."""
+    session.each_agent(lambda agent: _run_agent(session, agent, budget, stop, learning, exploration))
+
+
+def _run_agent(
+    session: FastSession, agent: int, budget: int, stop: Stop, learning: bool, exploration: float
+) -> None:
+    from snnrl.engines.fast.engine import ENV_STEPS, ERROR, FINISHED
+
+    counters = session.state["counters"][agent]
+    until = counters[ENV_STEPS] + budget
+    env = session.task.make()
+    try:
+        while counters[FINISHED] == 0 and counters[ERROR] == 0 and counters[ENV_STEPS] < until:
+            _run_episode(session, agent, env, stop, learning, exploration)
+    finally:
+        env.close()
+
+
+def _run_episode(
+    session: FastSession, agent: int, env: gymnasium.Env[Any, Any], stop: Stop, learning: bool, exploration: float
+) -> None:
+    from snnrl.engines.fast.engine import EPISODE, EPISODE_STEP, MODE, RECENT
+
+    state, module = session.state, session.module
+    counters, control = state["counters"][agent], state["control"][agent]
+    observation = state["observation"][agent]
+    session.call("begin", agent)
+    observed, _ = env.reset(seed=_reset_seed(session, agent, int(counters[EPISODE])))
+    observation[:] = np.ravel(observed)
+    while counters[MODE] == 0:
+        action = session.call("decide", agent, 0, learning, exploration)
+        before = observation.copy()
+        observed, gain, terminated, truncated, _ = env.step(action)
+        observation[:] = np.ravel(observed)
+        step = int(counters[EPISODE_STEP]) + 1
+        if not session.reward.uses_environment:
+            gain = session.reward(before, observation, terminated, step, float(control[RECENT]))
+        if not np.isfinite(gain):
+            raise SimulationError(f"the reward {session.reward.name!r} returned {gain} (seed {session.seeds[agent]})")
+        session.record_step(agent, before, action, float(gain))
+        truncated = (truncated or step >= session.task.max_steps) and not terminated
+        module.take_reward(float(gain), terminated, truncated, learning, session.time_constant, counters, control)
+    session.call("decide", agent, int(counters[MODE]), learning, exploration)
+    module.end_episode(stop.packed(), counters, control, state["lengths"][agent], state["rewards"][agent])
+
+
+def _reset_seed(session: FastSession, agent: int, episode: int) -> int:
+    stream = random.stream_id(session.stream_name("task/reset"))
+    return int(random.bits(int(session.seeds[agent]), stream, episode, 1)[0]) & 0x7FFFFFFF

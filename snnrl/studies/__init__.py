@@ -1,0 +1,1 @@
+"""Studies: comparisons between agents, rewards and baselines, each printed by one command."""

@@ -1,0 +1,39 @@
+"""From a `TrainingConfig` to the agent, the task and the session that runs them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from snnrl.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from snnrl.engines.fast.engine import FastSession, Stop
+    from snnrl.model import AgentModel
+
+
+def build_model(config: TrainingConfig) -> AgentModel:
+    """Return the agent that ``config`` describes."""
+    from snnrl import networks
+
+    network = networks.make(config.network, config.plasticity, **dict(config.network_parameters))
+    return network.build(config.make_task(), config.make_device(), **dict(config.synapse_parameters))
+
+
+def build_session(config: TrainingConfig) -> FastSession:
+    """Return a fresh session with one agent per seed."""
+    from snnrl.engines.fast.engine import FastSession
+
+    threads = config.threads or os.cpu_count() or 1
+    return FastSession(
+        build_model(config), config.make_task(), config.make_reward(), config.agent_seeds, config.episodes,
+        dtype=config.dtype, threads=threads,
+    )  # fmt: skip
+
+
+def stop_rule(config: TrainingConfig) -> Stop:
+    """Return when an agent has learned enough."""
+    from snnrl.engines.fast.engine import Stop
+
+    threshold = float("inf") if config.solve_threshold is None else config.solve_threshold
+    return Stop(config.episodes, config.solve_window, threshold, config.consolidation)

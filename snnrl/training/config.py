@@ -1,0 +1,288 @@
+"""What a training run is asked to do: one frozen, json-able set of options.
+
+The command line and ``snnrl.train(...)`` both build a `TrainingConfig`, so a bad value gives the same
+message in both. Only light modules are imported here: the names of tasks, rewards and devices are looked up
+when a config is built.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import operator
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, SupportsFloat
+
+from snnrl.errors import InvalidValueError, UnknownNameError
+
+if TYPE_CHECKING:
+    from snnrl.plasticity.devices import Device
+    from snnrl.tasks import Task
+    from snnrl.tasks.rewards import Reward
+
+NETWORKS = ("actor-critic", "reward-modulated")
+PLASTICITIES = ("td-ltp", "r-stdp", "policy-gradient")
+SYNAPSES = ("ideal", "memristive")
+ENGINES = ("fast",)
+DTYPES = ("float64", "float32")
+
+CHOICES = {
+    "network": NETWORKS,
+    "plasticity": PLASTICITIES,
+    "synapse": SYNAPSES,
+    "engine": ENGINES,
+    "dtype": DTYPES,
+}
+"""Options that take one name out of a fixed set."""
+
+LEAST = {"seeds": 1, "seed": 0, "episodes": 1, "evaluation_episodes": 0, "threads": 1, "solve_window": 1,
+         "consolidation": 0}  # fmt: skip
+"""Smallest value of the options that are whole numbers."""
+
+DEFAULT_DEVICE = "vteam"
+DEFAULT_SPREAD = 0.3
+DEFAULT_REWARD = "gaussian"
+
+Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Options of one training run.
+
+    Options that default to None are filled in when the config is built, except `threads`.
+
+    Parameters
+    ----------
+    task
+        Name of a task, see `snnrl.tasks.make`.
+    task_parameters
+        Fields of the task that differ from its defaults.
+    network, plasticity, synapse
+        Names out of `NETWORKS`, `PLASTICITIES` and `SYNAPSES`.
+    device
+        Memristive device, see `snnrl.plasticity.devices.make`; only with ``synapse="memristive"``, where the
+        default is `DEFAULT_DEVICE`.
+    spread
+        Relative device-to-device spread of thresholds and rates, 0 <= spread < 1; only with
+        ``synapse="memristive"``, where the default is `DEFAULT_SPREAD`.
+    reward
+        Name of a reward function, see `snnrl.tasks.rewards.make`; by default `DEFAULT_REWARD` where the task
+        has the variables it reads, and the environment's own reward elsewhere.
+    reward_parameters
+        Parameters of the reward that differ from its defaults.
+    network_parameters
+        Fields of the network that differ from its defaults, see `snnrl.networks`.
+    synapse_parameters
+        Fields of `snnrl.plasticity.MemristivePair` that differ from its defaults, such as ``waveform_steps``;
+        only with ``synapse="memristive"``.
+    seeds, seed
+        Number of independent agents, and the seed of the first; the others follow in steps of one.
+    episodes
+        Most episodes an agent may learn for; it stops earlier when it has solved the task.
+    evaluation_episodes
+        Episodes per agent with plasticity off after learning; 0 leaves the evaluation out.
+    engine, dtype
+        Names out of `ENGINES` and `DTYPES`.
+    threads
+        Number of threads, None for one per core. Never changes a number in the result.
+    solve_threshold
+        The task is solved by the first `solve_window` consecutive episodes whose mean length (steps)
+        reaches this. The default is the task's own, which may be None: no such criterion.
+    solve_window
+        Episodes in that mean.
+    consolidation
+        Episodes an agent goes on learning for after it has solved the task.
+    evaluation_exploration
+        Scale of the exploration current in the evaluation: 0 is the policy itself, 1 as in learning. The
+        neurons' private noise is always on.
+
+    Raises
+    ------
+    InvalidValueError
+        A value outside its range, or a device or spread asked of ideal synapses.
+    UnknownNameError
+        A name that is in no registry.
+    """
+
+    task: str = "cartpole"
+    task_parameters: Mapping[str, Json] = field(default_factory=dict)
+    network: str = "actor-critic"
+    plasticity: str = "td-ltp"
+    synapse: str = "ideal"
+    device: str | None = None
+    spread: float | None = None
+    reward: str | None = None
+    reward_parameters: Mapping[str, float] = field(default_factory=dict)
+    network_parameters: Mapping[str, Json] = field(default_factory=dict)
+    synapse_parameters: Mapping[str, Json] = field(default_factory=dict)
+    seeds: int = 8
+    seed: int = 0
+    episodes: int = 1000
+    evaluation_episodes: int = 100
+    engine: str = "fast"
+    threads: int | None = None
+    dtype: str = "float64"
+    solve_threshold: float | None = None
+    solve_window: int = 100
+    consolidation: int = 0
+    evaluation_exploration: float = 0.0
+
+    def __post_init__(self) -> None:
+        for option, known in CHOICES.items():
+            known_name(option, getattr(self, option), known)
+        for option, least in LEAST.items():
+            if option != "threads" or self.threads is not None:
+                self._set(option, whole_number(option, getattr(self, option), least))
+        self._settle_device()
+        task = self.make_task()
+        if self.reward is None:
+            self._set("reward", _default_reward(task))
+        self.make_reward()
+        self._set(
+            "evaluation_exploration", real_number("evaluation_exploration", self.evaluation_exploration, 0.0)
+        )
+        if self.solve_threshold is None:
+            self._set("solve_threshold", task.solved_length)
+        else:
+            self._set("solve_threshold", real_number("solve_threshold", self.solve_threshold, 0.0))
+
+    def _set(self, option: str, value: Json) -> None:
+        object.__setattr__(self, option, value)
+
+    def _settle_device(self) -> None:
+        """Fill in the memristive defaults, or refuse memristive options of ideal synapses."""
+        if self.synapse == "memristive":
+            self._set("device", DEFAULT_DEVICE if self.device is None else self.device)
+            spread = DEFAULT_SPREAD if self.spread is None else self.spread
+            self._set("spread", real_number("spread", spread, 0.0))
+            self.make_device()
+            return
+        for option in ("device", "spread", "synapse_parameters"):
+            if getattr(self, option) not in (None, {}):
+                raise InvalidValueError(option, getattr(self, option), "only with synapse 'memristive'")
+
+    def make_task(self) -> Task:
+        """Build the task."""
+        from snnrl import tasks
+
+        return tasks.make(self.task, **dict(self.task_parameters))
+
+    def make_reward(self) -> Reward:
+        """Build the reward, bound to the task."""
+        from snnrl.tasks import rewards
+
+        return rewards.make(str(self.reward), **dict(self.reward_parameters)).bind(self.make_task())
+
+    def make_device(self) -> Device | None:
+        """Build the memristive device with its spread; None for ideal synapses."""
+        from snnrl.plasticity import devices
+
+        if self.device is None or self.spread is None:
+            return None
+        return devices.make(self.device, self.spread)
+
+    @property
+    def agent_seeds(self) -> range:
+        """Seed of every agent, in order."""
+        return range(self.seed, self.seed + self.seeds)
+
+    def command(self) -> str:
+        """Return the command line that repeats this run."""
+        words = ["snnrl", "train", self.task]
+        for option, value in self.to_dict().items():
+            if option.endswith("_parameters") and isinstance(value, dict):
+                part = option.removesuffix("_parameters")
+                words += [
+                    word for name, v in value.items() for word in ("--set", f"{part}.{name}={_text(v)}")
+                ]
+            elif option != "task" and value is not None:
+                words += [f"--{option.replace('_', '-')}", str(value)]
+        return shlex.join(words)
+
+    def to_dict(self) -> dict[str, Json]:
+        """Return the options as plain values for JSON."""
+        values = {option: getattr(self, option) for option in option_names()}
+        return {
+            option: dict(value) if isinstance(value, Mapping) else value for option, value in values.items()
+        }
+
+    @classmethod
+    def from_dict(cls, options: Mapping[str, Any]) -> TrainingConfig:
+        """Build a config from `to_dict`'s values.
+
+        Raises
+        ------
+        UnknownNameError
+            An option that this version does not have.
+        """
+        for name in options:
+            known_name("option", name, option_names())
+        return cls(**options)
+
+
+def _text(value: Json) -> str:
+    """Return a parameter as ``--set`` reads it: text as it is, everything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _default_reward(task: Task) -> str:
+    from snnrl.tasks import rewards
+
+    try:
+        rewards.make(DEFAULT_REWARD).bind(task)
+    except InvalidValueError:
+        return "environment"
+    return DEFAULT_REWARD
+
+
+def option_names() -> tuple[str, ...]:
+    """Return the names of all options of a `TrainingConfig`."""
+    return tuple(field.name for field in dataclasses.fields(TrainingConfig))
+
+
+def known_name(option: str, got: object, known: Iterable[str]) -> None:
+    """Raise `UnknownNameError` unless `got` is one of the `known` names."""
+    names = tuple(known)
+    if got not in names:
+        raise UnknownNameError(option, got, names)
+
+
+def whole_number(option: str, got: object, least: int) -> int:
+    """Return `got` as an int of at least `least`.
+
+    Raises
+    ------
+    InvalidValueError
+        Not a whole number, or too small.
+    """
+    allowed = f"a whole number of at least {least}"
+    if isinstance(got, bool):
+        raise InvalidValueError(option, got, allowed)
+    try:
+        value = operator.index(got)  # type: ignore[arg-type]
+    except TypeError:
+        raise InvalidValueError(option, got, allowed) from None
+    if value < least:
+        raise InvalidValueError(option, got, allowed)
+    return value
+
+
+def real_number(option: str, got: object, least: float) -> float:
+    """Return `got` as a finite float of at least `least`.
+
+    Raises
+    ------
+    InvalidValueError
+        Not a number, not finite, or too small.
+    """
+    allowed = f"a finite number of at least {least:g}"
+    if isinstance(got, bool) or not isinstance(got, SupportsFloat):
+        raise InvalidValueError(option, got, allowed)
+    value = float(got)
+    if not (math.isfinite(value) and value >= least):
+        raise InvalidValueError(option, got, allowed)
+    return value

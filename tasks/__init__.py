@@ -1,0 +1,25 @@
+"""Tasks and rewards: what a network is asked to do.
+
+>>> from snnrl import tasks
+>>> tasks.make("cartpole", force=8.0)
+CartPole(version='v1', force=8.0, pole_length=1.0, pole_mass=0.1, cart_mass=1.0, gravity=9.8, difficulty=None)
+"""
+
+from snnrl.tasks import rewards
+from snnrl.tasks.base import Task, TaskKernel, make, names, register, source_of
+from snnrl.tasks.cartpole import DIFFICULTIES, CartPole, Difficulty
+from snnrl.tasks.gym_task import GymTask
+
+__all__ = [
+    "DIFFICULTIES",
+    "CartPole",
+    "Difficulty",
+    "GymTask",
+    "Task",
+    "TaskKernel",
+    "make",
+    "names",
+    "register",
+    "rewards",
+    "source_of",
+]
