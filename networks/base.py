@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from snnrl.coding import Encoder, GaussianPopulation, PlaceCells, SpikeCountAction
-from snnrl.errors import InvalidValueError
+from snnrl.errors import InvalidValueError, UnknownNameError
 from snnrl.model import AgentModel, Neurons, Synapses
 from snnrl.networks.populations import current_driven_cells, lif_neurons
 from snnrl.plasticity import IdealWeights, MemristivePair, PolicyGradient, Rule, Storage, plastic_synapses
@@ -100,6 +100,10 @@ class ActorNetwork(ABC):
     def _storage(self, device: Device | None, options: dict[str, object]) -> Storage:
         if device is None:
             return IdealWeights(-self.w_max, self.w_max)
+        known = [f.name for f in fields(MemristivePair) if f.name not in ("device", "w_max")]
+        for name in options:
+            if name not in known:
+                raise UnknownNameError("parameter of memristive synapses", name, known)
         return MemristivePair(device, w_max=self.w_max, **options)  # type: ignore[arg-type]
 
     def _plastic(self, target: str, rule: Rule, storage: Storage) -> Synapses:

@@ -195,8 +195,9 @@ CURVE_CAPTION = (
 def _raster_caption(recording: EpisodeRecording | None) -> str:
     critic = recording is not None and recording.value is not None
     return (
-        "One episode of the first seed with plasticity off; all rows share the time axis, each dot is a spike. "
-        "From above: the input neurons, which encode the observation; "
+        "One episode of the first seed with plasticity off; the rows share the time axis. Left, the whole "
+        "episode: the darker, the more spikes in an environment step. Right, a close-up: each dot is one spike, "
+        "the background the action taken. From above: the input neurons, which encode the observation; "
         + ("the critic, whose firing is the value; " if critic else "")
         + "the actor groups, whose spikes choose the action; "
         + ("the value; the TD error; " if critic else "")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from snnrl.cli import main, progress
 from snnrl.cli.progress import progress_text, share_done
 from snnrl.errors import InvalidValueError
 from snnrl.training.config import TrainingConfig
@@ -106,7 +107,10 @@ def test_version() -> None:
         (("train", "cartpole", "--reward", "gausian"), "--reward: got 'gausian', allowed: "),
         (("train", "cartpole", "--device", "vteam"), "--device: got 'vteam', allowed: only with synapse"),
         (("train", "cartpole", "--engine", "quick"), "--engine: got 'quick', allowed: fast"),
-        (("train", "cartpole", "--set", "force=3"), "--set: got 'force=3', allowed: task.NAME=VALUE or"),
+        (
+            ("train", "cartpole", "--set", "force=3"),
+            "--set: got 'force=3', allowed: task.NAME=VALUE, reward.NAME=VALUE",
+        ),
         (("train", "cartpole", "--set", "task.force=-1"), "CartPole.force: got -1, allowed: "),
         (
             ("train", "cartpole", "--set", "reward.width=1"),
@@ -200,10 +204,68 @@ def test_info_of_a_run(tmp_path: Path) -> None:
 def test_progress_runs_ahead_with_the_agents_that_stopped_early() -> None:
     import numpy as np
 
-    progress = Progress("learning", 3, np.array([100, 100, 100, 140]), 480.4, 123456)
-    assert share_done(progress, seeds=4, most=1000) == 0.75
-    assert share_done(progress, seeds=4, most=120) == pytest.approx(110 / 120)
+    now = Progress("learning", 3, np.array([100, 100, 100, 140]), 480.4, 123456)
+    assert share_done(now, seeds=4, most=1000) == 0.75
+    assert share_done(now, seeds=4, most=120) == pytest.approx(110 / 120)
+    assert progress_text(now, 4) == "3/4 seeds done, episode 140, length 480 steps, 123,456 environment steps"
+
+
+SHORT = (
+    "train",
+    "cartpole",
+    "--seeds",
+    "2",
+    "--seed",
+    "5",
+    "--episodes",
+    "4",
+    "--evaluation-episodes",
+    "3",
+    "--threads",
+    "1",
+)
+
+
+def test_train_evaluate_and_info_end_to_end(tmp_path: Path) -> None:
+    done = run(*SHORT, "--out", tmp_path / "run", "--json", tmp_path / "train.json")
+    assert done.returncode == 0, done.stderr
+    assert "median episodes to solve" in done.stdout
+    assert str(tmp_path / "run" / "report.html") in done.stdout
+    folder = RunFolder.open(tmp_path / "run")
+    assert folder.read_summary() == json.loads((tmp_path / "train.json").read_text())
+    rows = [(row["seed"], row["phase"]) for row in folder.read_episodes()]
+    assert rows == [(s, p) for s in ("5", "6") for p, n in (("train", 4), ("evaluate", 3)) for _ in range(n)]
+    assert {path.name for path in folder.figures.iterdir()} == {"learning_curve.png", "raster.png"}
+
+    fresh = run("evaluate", folder.path, "--episodes", "2", "--json", tmp_path / "evaluation.json")
+    assert fresh.returncode == 0, fresh.stderr
+    assert "2 episodes per agent, plasticity off" in fresh.stdout
+    assert json.loads((tmp_path / "evaluation.json").read_text())["seeds"] == 2
+
+    kernel = run("info", folder.path, "--kernel")
+    assert kernel.returncode == 0, kernel.stderr
+    compile(kernel.stdout, "kernel", "exec")
+
+
+def test_ctrl_c_keeps_the_checkpoint_and_resume_ends_with_the_same_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*SHORT, "--out", str(tmp_path / "whole")]) == 0
+
+    def ctrl_c(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    capsys.readouterr()
+    broken = tmp_path / "broken"
+    with monkeypatch.context() as patch:
+        patch.setattr(progress, "progress_text", ctrl_c)
+        assert main([*SHORT, "--out", str(broken)]) == 130
     assert (
-        progress_text(progress, 4)
-        == "3/4 seeds done, episode 140, length 480 steps, 123,456 environment steps"
+        capsys.readouterr()
+        .err.strip()
+        .endswith(f"snnrl: interrupted, the checkpoint is kept; go on with: snnrl train --resume {broken}")
     )
+    assert {path.name for path in broken.iterdir()} == {"config.json", "agent.npz"}
+    assert main(["train", "--resume", str(broken)]) == 0
+    for name in ("episodes.csv", "summary.json"):
+        assert (broken / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

@@ -12,9 +12,8 @@ from matplotlib.figure import Figure
 from snnrl.figures import learning_curve, learning_curve_figure, raster, raster_figure
 from snnrl.figures.raster import ACTION_COLOURS
 from snnrl.figures.style import DPI
+from snnrl.tasks import CartPole
 from snnrl.training.result import NEVER, AgentRecord, EpisodeRecording, TrainingConfig, TrainingResult
-
-ANGLE_LIMIT = 0.2094
 
 
 def result(lengths: list[list[int]], solved_at: list[int], **options: object) -> TrainingResult:
@@ -28,12 +27,14 @@ def result(lengths: list[list[int]], solved_at: list[int], **options: object) ->
 
 def recording(steps: int, critic: bool = True) -> EpisodeRecording:
     rng = np.random.default_rng(0)
-    populations = {"input": 12, "critic": 3, "push left": 2, "push right": 2}
+    populations = {"input": 13, "critic": 3, "push left": 2, "push right": 2}
     spikes = {name: rng.random((steps * 20, size)) < 0.1 for name, size in populations.items()}
+    spikes["input"][:, 5] = False
     if not critic:
         del spikes["critic"]
     observation = np.zeros((steps, 4))
     observation[:, 2] = 0.01
+    observation[:2, 2] = 0.1  # the start does not count
     observation[-3, 2] = -0.05
     return EpisodeRecording(
         dt=0.001,
@@ -44,8 +45,8 @@ def recording(steps: int, critic: bool = True) -> EpisodeRecording:
         observation=observation,
         action=np.arange(steps) % 2,
         reward=np.ones(steps),
-        observation_names=("x", "x_dot", "theta", "theta_dot"),
-        observation_limits={"x": 2.4, "theta": ANGLE_LIMIT},
+        observation_names=CartPole().observation_labels,
+        observation_limits=CartPole().observation_limits,
     )
 
 
@@ -73,7 +74,7 @@ def test_learning_curve_shows_the_median_the_criterion_and_the_baseline() -> Non
     running = line(top, "mean of the last 2 episodes")
     assert np.isnan(running[0])
     assert np.array_equal(running[1:], [30, 65, 75])
-    assert np.array_equal(line(top, "solved: that mean reaches 475"), [475, 475])
+    assert np.array_equal(line(top, "solved: mean of 2 reaches 475"), [475, 475])
     assert np.array_equal(line(top, "random policy: 22 steps"), [22.3, 22.3])
     assert top.get_ylabel() == "episode length (steps)"
     assert bottom.get_xlabel() == "episode"
@@ -116,9 +117,16 @@ def test_one_seed_and_no_baseline_and_no_criterion() -> None:
     assert not figure.axes[0].collections
 
 
+def test_too_few_episodes_for_the_criterion_have_no_line_for_it() -> None:
+    labels = [
+        str(each.get_label()) for each in learning_curve_figure(result([[9], [9]], [NEVER] * 2)).axes[0].lines
+    ]
+    assert not any(label.startswith("mean of the last") for label in labels)
+
+
 def test_learning_curve_file(tmp_path: Path) -> None:
     learning_curve(result([[10, 20, 30]] * 2, [3, 3]), tmp_path / "curve.png")
-    assert png_size(tmp_path / "curve.png") == (8 * DPI, 6 * DPI)
+    assert png_size(tmp_path / "curve.png") == (8 * DPI, 960)
     assert [path.name for path in tmp_path.iterdir()] == ["curve.png"]
 
 
@@ -127,7 +135,7 @@ def test_raster_has_a_row_for_each_thing_and_a_close_up() -> None:
     figure = raster_figure(episode)
     whole = [row[0] for row in rows(figure, 2)]
     assert [axes.get_ylabel() for axes in whole] == [
-        "12 input\nneurons",
+        "input neurons\n(12 of 13 fire)",
         "3 critic\nneurons",
         "4 actor\nneurons",
         "value",
@@ -143,13 +151,27 @@ def test_raster_has_a_row_for_each_thing_and_a_close_up() -> None:
 
 def test_raster_dots_are_the_spikes() -> None:
     episode = recording(100)
-    actor = rows(raster_figure(episode), 2)[2][0]
+    actor = rows(raster_figure(episode), 2)[2][1]
     left, right = [each for each in actor.lines if each.get_marker() == "o"]
     steps, neurons = np.nonzero(episode.spikes["push right"])
     assert np.allclose(right.get_xdata(), (steps + 0.5) * 0.001)
     assert np.array_equal(right.get_ydata(), neurons + 2)
     assert np.size(left.get_xdata()) == episode.spikes["push left"].sum()
     assert (left.get_color(), right.get_color()) == ACTION_COLOURS[:2]
+
+
+def test_whole_episode_is_shaded_by_the_spikes_in_each_environment_step() -> None:
+    episode = recording(100)
+    figure = raster_figure(episode)
+    left, right = rows(figure, 2)[2][0].images
+    counts = episode.spikes["push right"].reshape(100, 20, 2).sum(axis=1)
+    assert np.array_equal(np.asarray(right.get_array()), counts.T)
+    assert tuple(right.get_extent()) == (0.0, 2.0, 1.5, 3.5)
+    assert to_hex(right.get_cmap()(1.0)).upper() == ACTION_COLOURS[1]
+    assert left.get_clim() == (0, episode.spikes["push left"].reshape(100, 20, 2).sum(axis=1).max())
+    (silent_left_out,) = rows(figure, 2)[0][0].images
+    assert np.asarray(silent_left_out.get_array()).shape == (12, 100)
+    assert "spikes in 20 ms" in figure.axes[0].get_title(loc="left") + figure.axes[0].get_title()
 
 
 def test_raster_tints_the_action_taken_and_names_the_groups() -> None:
@@ -165,14 +187,14 @@ def test_angle_is_in_degrees_between_its_limits() -> None:
     angle = rows(raster_figure(recording(100)), 2)[-1][0]
     levels = sorted(np.asarray(each.get_ydata())[0] for each in angle.lines if each.get_linestyle() == "--")
     assert levels == pytest.approx([-12.0, 12.0], abs=0.01)
-    assert np.asarray(angle.lines[0].get_ydata())[0] == pytest.approx(np.degrees(0.01))
+    assert np.asarray(angle.lines[0].get_ydata())[0] == pytest.approx(np.degrees(0.1))
     assert angle.get_ylim()[1] > 12.0
 
 
 def test_short_episode_without_critic_is_one_column(tmp_path: Path) -> None:
     figure = raster_figure(recording(20, critic=False))
     assert [axes.get_ylabel().split("\n")[0] for axes in figure.axes] == [
-        "12 input",
+        "input neurons",
         "4 actor",
         "pole angle (°)",
     ]

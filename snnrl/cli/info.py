@@ -40,11 +40,14 @@ def info(
 
 
 def _show_kernel(run: Path | None) -> dict[str, Any]:
-    from snnrl.engines.fast import kernel_source
+    from dataclasses import replace
+
+    from snnrl.training.build import build_session
     from snnrl.training.config import TrainingConfig
     from snnrl.training.runfolder import RunFolder
 
-    source = kernel_source(TrainingConfig() if run is None else RunFolder.open(run).config)
+    config = TrainingConfig() if run is None else RunFolder.open(run).config
+    source = build_session(replace(config, seeds=1)).kernel.source  # the same for any number of agents
     print(source)
     return {"kernel": source}
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 EXAMPLE = "Example:  snnrl train cartpole --synapse memristive --spread 0.3 --seeds 40 --seed 3000"
 
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(TrainingConfig)}
-_NUMBERS = (*options.LEAST, "spread", "solve_threshold")
+_NUMBERS = (*options.LEAST, "spread", "solve_threshold", "evaluation_exploration")
 _FREE_ON_RESUME = ("threads",)
 
 
@@ -84,6 +84,12 @@ def train(
         str | None, _option("solve_threshold", "Mean length (steps) that counts as solved.", "the task's")
     ] = None,
     solve_window: Annotated[str | None, _option("solve_window", "Episodes in that mean.")] = None,
+    consolidation: Annotated[
+        str | None, _option("consolidation", "Episodes to go on learning for after solving.")
+    ] = None,
+    evaluation_exploration: Annotated[
+        str | None, _option("evaluation_exploration", "Scale of the exploration current in the evaluation.")
+    ] = None,
     engine: Annotated[str | None, _choice("engine")] = None,
     threads: Annotated[str | None, _option("threads", "Number of threads.", "one per core")] = None,
     dtype: Annotated[str | None, _choice("dtype")] = None,
@@ -92,7 +98,7 @@ def train(
         typer.Option(
             "--set",
             metavar="PART.NAME=VALUE",
-            help="A parameter of the task or the reward, e.g. task.force=8 or reward.angle_width=0.2.",
+            help="A parameter of the task, reward, network or synapse: task.force=8, reward.angle_width=0.2.",
             show_default=False,
         ),
     ] = None,
@@ -185,7 +191,8 @@ def _parameters(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
         key, equals, text = setting.partition("=")
         part, dot, name = key.partition(".")
         if not (equals and dot and name) or f"{part}_parameters" not in _DEFAULTS:
-            raise InvalidValueError("--set", setting, "task.NAME=VALUE or reward.NAME=VALUE")
+            parts = (name.removesuffix("_parameters") for name in _DEFAULTS if name.endswith("_parameters"))
+            raise InvalidValueError("--set", setting, ", ".join(f"{part}.NAME=VALUE" for part in parts))
         read.setdefault(f"{part}_parameters", {})[name] = _value(text)
     return read
 

@@ -9,6 +9,7 @@ from snnrl.coding.decoders import (
     ActionDecoder,
     FirstSpikeAction,
     PopulationValue,
+    Readout,
     SoftmaxAction,
     SpikeCountAction,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "GaussianPopulation",
     "PlaceCells",
     "PopulationValue",
+    "Readout",
     "SignedRate",
     "SoftmaxAction",
     "SpikeCountAction",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -80,13 +81,41 @@ def first_spike_action(
 
 
 @dataclass(frozen=True)
+class Readout:
+    """The neurons a decoder looks at: a population, or a part of it written ``name[start:stop]`` as in Brian2."""
+
+    population: str
+    start: int = 0
+    stop: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Readout:
+        """Read ``"critic"`` or ``"output[40:80]"``; `InvalidValueError` for anything else."""
+        match = re.fullmatch(r"([A-Za-z]\w*)(?:\[(\d+):(\d+)\])?", text)
+        if match is None or (match[2] and int(match[2]) >= int(match[3])):
+            raise InvalidValueError("decoder population", text, "'name' or 'name[start:stop]' with start < stop")
+        if match[2] is None:
+            return cls(text)
+        return cls(match[1], int(match[2]), int(match[3]))
+
+    def size(self, population_size: int) -> int:
+        """Return the number of neurons looked at; `InvalidValueError` if it goes beyond the population."""
+        stop = population_size if self.stop is None else self.stop
+        if stop > population_size:
+            raise InvalidValueError(
+                "decoder population", f"{self.population}[{self.start}:{stop}]", f"at most {population_size} neurons"
+            )
+        return stop - self.start
+
+
+@dataclass(frozen=True)
 class ActionDecoder:
     """Base of action decoders.
 
     Parameters
     ----------
     populations
-        One population per action, in the order of the actions.
+        One population per action, in the order of the actions; ``"name[start:stop]"`` is a part of one.
     """
 
     populations: tuple[str, ...]
@@ -99,6 +128,8 @@ class ActionDecoder:
             raise InvalidValueError(
                 f"{type(self).__name__}.populations", self.populations, "two or more populations, one per action"
             )
+        for name in self.populations:
+            Readout.parse(name)
 
     def packed(self) -> Vector:
         """Return the numbers ``function`` reads."""
@@ -147,7 +178,7 @@ class PopulationValue:
     Parameters
     ----------
     population
-        The critic.
+        The critic; ``"name[start:stop]"`` is a part of a population.
     baseline
         Spikes per neuron and environment step that mean value 0.
     scale
@@ -162,6 +193,7 @@ class PopulationValue:
     smoothing: float = 1.0
 
     def __post_init__(self) -> None:
+        Readout.parse(self.population)
         if not 0.0 < self.smoothing <= 1.0:
             raise InvalidValueError("PopulationValue.smoothing", self.smoothing, "0 < smoothing <= 1")
         if not self.scale > 0.0:

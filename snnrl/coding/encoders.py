@@ -36,19 +36,36 @@ def signed_rate(observation: Vector, out: Vector, scratch: Vector, p: Vector) ->
 
 
 def gaussian_population(observation: Vector, out: Vector, scratch: Vector, p: Vector) -> None:
-    """``count`` Gaussian tuning curves per variable, side by side."""
+    """``count`` Gaussian tuning curves per variable, side by side.
+
+    Centres are equally spaced, so the ratio of neighbouring cells is itself geometric: four exponentials per
+    variable instead of one per cell, outwards from the nearest cell so that nothing underflows too early.
+    """
     n_variables = int(p[0])
-    cell = 0
+    first = 0
     offset = 2
     for d in range(n_variables):
         scale, bounded, count = p[offset], p[offset + 1], int(p[offset + 2])
         low, spacing, inverse_width = p[offset + 3], p[offset + 4], p[offset + 5]
         z = observation[d] / scale
         z = min(max(z, -1.0), 1.0) if bounded > 0.0 else math.tanh(z)
-        for k in range(count):
-            distance = (z - (low + spacing * k)) * inverse_width
-            out[cell] = p[1] * math.exp(-0.5 * distance * distance)
-            cell += 1
+        nearest = min(max(int((z - low) / spacing + 0.5), 0), count - 1)
+        distance = (z - (low + spacing * nearest)) * inverse_width
+        step = spacing * inverse_width
+        shrink = math.exp(-step * step)
+        centre = p[1] * math.exp(-0.5 * distance * distance)
+        value, ratio = centre, math.exp(step * distance - 0.5 * step * step)
+        out[first + nearest] = centre
+        for k in range(nearest + 1, count):
+            value *= ratio
+            ratio *= shrink
+            out[first + k] = value
+        value, ratio = centre, math.exp(-step * distance - 0.5 * step * step)
+        for k in range(nearest - 1, -1, -1):
+            value *= ratio
+            ratio *= shrink
+            out[first + k] = value
+        first += count
         offset += 6
 
 

@@ -20,7 +20,7 @@ CURVE_POINTS = 400
 def learning_curve_figure(result: TrainingResult) -> Figure:
     """Draw episode length against episode, median over seeds, and when the seeds solved the task."""
     config = result.config
-    figure = Figure(figsize=(8, 6), layout="constrained")
+    figure = Figure(figsize=(8, 6.4), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     figure.suptitle(
         f"{config.task}: {config.network}, {config.plasticity}, {config.synapse} synapses, "
@@ -30,6 +30,7 @@ def learning_curve_figure(result: TrainingResult) -> Figure:
     _draw_solved(bottom, result.agents)
     bottom.set_xlabel("episode")
     bottom.set_xlim(left=0)
+    figure.legend(loc="outside lower center", ncols=3, fontsize="small")
     return figure
 
 
@@ -42,17 +43,16 @@ def _draw_lengths(axes: Axes, result: TrainingResult) -> None:
     axes.plot(episodes, _median(lengths), color=BLUE, lw=1.6, label="median of the seeds still learning")
     window = result.config.solve_window
     running = _median(_held(_running_mean(lengths, window)))
-    axes.plot(
-        episodes, running, color=VERMILLION, lw=1.6, label=f"mean of the last {window} episodes, median"
-    )
+    if np.isfinite(running).any():
+        label = f"mean of the last {window} episodes, median"
+        axes.plot(episodes, running, color=VERMILLION, lw=1.6, label=label)
     if result.config.solve_threshold is not None:
         level = result.config.solve_threshold
-        axes.axhline(level, color=INK, lw=1, ls="--", label=f"solved: that mean reaches {level:g}")
+        axes.axhline(level, color=INK, lw=1, ls="--", label=f"solved: mean of {window} reaches {level:g}")
     random = _random_length(result)
     if random is not None:
         axes.axhline(random, color=GREY, lw=1.2, ls=":", label=f"random policy: {random:.0f} steps")
     axes.set_ylim(bottom=0, top=1.04 * axes.get_ylim()[1])
-    axes.legend(loc="lower right", fontsize="small", frameon=True, framealpha=0.9, edgecolor="none")
 
 
 def _draw_band(axes: Axes, lengths: FloatArray) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snnrl.coding.decoders import ActionDecoder, PopulationValue
+from snnrl.coding.decoders import ActionDecoder, PopulationValue, Readout
 from snnrl.coding.encoders import Encoder
 from snnrl.errors import InvalidValueError, ModelError
 from snnrl.model.network import Network
@@ -93,9 +93,13 @@ class AgentModel:
             raise ModelError(
                 f"encoder: {self.encoder.size} codes for population {target.name!r} of {target.size} neurons"
             )
-        for name in self.action.populations:
-            self.network.population(name)
-        if self.value is not None:
-            self.network.population(self.value.population)
-        elif isinstance(self.signal, TDError):
+        for readout in self.readouts:
+            readout.size(self.network.population(readout.population).size)
+        if self.value is None and isinstance(self.signal, TDError):
             raise ModelError("AgentModel: a TD error needs a value decoder; use RewardBaseline without a critic")
+
+    @property
+    def readouts(self) -> tuple[Readout, ...]:
+        """What the decoders look at: one readout per action, then the critic if there is one."""
+        names = [*self.action.populations, *([self.value.population] if self.value else [])]
+        return tuple(Readout.parse(name) for name in names)

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from snnrl.errors import RunFolderError
 from snnrl.training.build import build_session
 from snnrl.training.result import Progress, TrainingResult
 from snnrl.training.runfolder import RunFolder
@@ -41,6 +42,8 @@ def evaluate(run: Path, episodes: int = 100, exploration: float | None = None,
     from snnrl.engines.fast.engine import Stop
 
     folder = RunFolder.open(Path(run))
+    if not folder.finished:
+        raise RunFolderError(f"{run}: not finished, allowed: a finished run; 'snnrl train --resume {run}' goes on with it")
     state, records = folder.load_checkpoint()
     config = dataclasses.replace(folder.config, evaluation_episodes=episodes)
     session = build_session(config)

@@ -26,6 +26,6 @@ def record(session: FastSession, agent: int = 0) -> EpisodeRecording:
         observation=trace[:, 4:],
         action=trace[:, 2].astype(np.int64),
         reward=trace[:, 3],
-        observation_names=tuple(task.observation_names),
+        observation_names=tuple(task.observation_labels),
         observation_limits=dict(task.observation_limits),
     )

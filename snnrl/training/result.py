@@ -85,10 +85,10 @@ class EpisodeRecording:
     action, reward
         Action taken and reward received at each environment step, ``[steps]``.
     observation_names
-        Name of each observation variable, as the task gives them (``"theta"`` for the pole's angle, rad).
+        Each observation variable in words and with its unit, see `snnrl.tasks.Task.observation_labels`.
     observation_limits
-        Magnitude at which the episode ends in failure, by the same names; variables without a limit are
-        left out.
+        Magnitude at which the episode ends in failure, by label, see `snnrl.tasks.Task.observation_limits`;
+        variables without a limit are left out.
     """
 
     dt: float

@@ -14,7 +14,7 @@ from snnrl.training.build import build_session, stop_rule
 from snnrl.training.config import TrainingConfig
 from snnrl.training.recording import record
 from snnrl.training.result import AgentRecord, Progress, TrainingResult
-from snnrl.training.runfolder import RunFolder, versions
+from snnrl.training.runfolder import RunFolder, refuse_taken, versions
 
 if TYPE_CHECKING:
     from snnrl.engines.fast.engine import FastSession
@@ -56,16 +56,20 @@ def train(
     """
     folder = RunFolder.open_to_resume(resume) if resume is not None else None
     if folder is None and out is not None:
+        refuse_taken(out)
+    session = build_session(config)  # before the folder is made: bad options leave nothing behind
+    if folder is None and out is not None:
         folder = RunFolder.create(out, config)
-    return _Run(config, folder, progress).result()
+    return _Run(config, session, folder, progress).result()
 
 
 class _Run:
     """One run: its session, its folder, and the records made so far."""
 
-    def __init__(self, config: TrainingConfig, folder: RunFolder | None, progress: ProgressFunction | None) -> None:
-        self.config, self.folder, self.progress = config, folder, progress
-        self.session: FastSession = build_session(config)
+    def __init__(
+        self, config: TrainingConfig, session: FastSession, folder: RunFolder | None, progress: ProgressFunction | None
+    ) -> None:
+        self.config, self.session, self.folder, self.progress = config, session, folder, progress
         self.records: list[AgentRecord] = []
         self.began, self.spent_before = time.monotonic(), 0.0
         self.saved = time.monotonic()
@@ -96,7 +100,7 @@ class _Run:
         return result
 
     def _baselines(self) -> dict[str, dict[str, Any]]:
-        """The random policy and, where its boxes fit the task, tabular ASE/ACE, on the same seeds."""
+        """Run the random policy and, where its boxes fit the task, tabular ASE/ACE, on the same seeds."""
         from snnrl.studies.baselines import baselines
 
         config = self.config

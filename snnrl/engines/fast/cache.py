@@ -14,6 +14,12 @@ from pathlib import Path
 from types import ModuleType
 
 
+NOALIAS = "noalias=True, "
+NO_COUNTING = "_nrt=False, "
+"""numba's option for functions that allocate nothing: no reference counting of the arrays they are given, which
+otherwise costs two atomic operations for each array at each call, a quarter of the whole kernel."""
+
+
 def cache_folder() -> Path:
     """Return the folder of cached kernels, made if need be."""
     given = os.environ.get("SNNRL_CACHE")
@@ -29,6 +35,22 @@ def write_atomically(path: Path, text: str) -> None:
     os.replace(part.name, path)
 
 
+def allow_noalias() -> bool:
+    """Let kernels promise numba that their arrays do not overlap; return whether this numba can take it.
+
+    numba marks array arguments so for its own parallel loops but has no public option for it. Without the
+    promise LLVM leaves loops over many arrays unvectorised; with it kernels are about a quarter faster.
+    """
+    try:
+        from numba.core.cpu import CPUTargetOptions
+        from numba.core.options import TargetOptions
+
+        CPUTargetOptions.noalias = TargetOptions.Mapping("noalias")
+    except (ImportError, AttributeError):
+        return False
+    return True
+
+
 def load_module(source: str) -> ModuleType:
     """Import a generated kernel from the cache; the text alone decides its name.
 
@@ -41,6 +63,8 @@ def load_module(source: str) -> ModuleType:
     path = cache_folder() / f"{name}.py"
     if not path.exists():
         write_atomically(path, source)
+    if NOALIAS in source:
+        allow_noalias()
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from snnrl.engines.fast.cache import NO_COUNTING, NOALIAS
 from snnrl.engines.fast.layout import Layout
 from snnrl.engines.fast.render import Source
 
@@ -13,10 +14,14 @@ _WORD = re.compile(r"[A-Za-z_]\w*")
 
 @dataclass
 class Functions:
-    """Collects function texts and remembers which arrays each of them takes."""
+    """Collects function texts and remembers which arrays each of them takes.
+
+    ``noalias`` promises the compiler that no two of them overlap, which the layout guarantees.
+    """
 
     layout: Layout
     out: Source
+    noalias: bool
     uses: dict[str, list[str]] = field(default_factory=dict)
 
     def define(self, name: str, parameters: list[str], body: list[str], summary: str, prologue: list[str] | None = None
@@ -25,7 +30,8 @@ class Functions:
         lines = [*(prologue or []), *body]
         words = {word for line in lines for word in _WORD.findall(line.split("#")[0])}
         self.uses[name] = [array for array in self.layout.arrays if array in words]
-        self.out.add("", "", "@njit(nogil=True, error_model='numpy')")
+        promise = NOALIAS if self.noalias else ""
+        self.out.add("", "", f"@njit(nogil=True, {NO_COUNTING}{promise}error_model='numpy')")
         with self.out.block(f"def {name}({', '.join([*parameters, *self.uses[name]])}):"):
             self.out.add(f'"""{summary}"""', *lines)
 

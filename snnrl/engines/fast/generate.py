@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnrl.engines.fast import loop
+from snnrl.engines.fast.cache import allow_noalias
 from snnrl.engines.fast.functions import Functions
 from snnrl.engines.fast.layout import Layout
 from snnrl.engines.fast.library import HEADER
@@ -104,7 +105,8 @@ class _Generator:
         delays = {n.name: max([s.delay for s in network.synapses if s.source == n.name], default=0) for n in network.neurons}
         self._declare_control()
         self.populations = {
-            n.name: Population(n, self.layout, self.constants, self.streams, single, delays[n.name])
+            n.name: Population(n, self.layout, self.constants, self.streams, single, delays[n.name],
+                               [(k, r) for k, r in enumerate(model.readouts) if r.population == n.name])
             for n in network.neurons
         }
         self.groups = [
@@ -141,8 +143,8 @@ class _Generator:
             add(name, 0, "common", double)
         add("code", self.model.encoder.size, "scratch", double)
         add("encoder_scratch", self.model.encoder.scratch_size, "scratch", double)
-        add("spike_count", n_populations, "scratch", double)
-        add("first_spike", n_populations, "scratch", np.int64)
+        add("spike_count", len(self.model.readouts), "scratch", double)
+        add("first_spike", len(self.model.readouts), "scratch", np.int64)
         add("group_count", n_actions, "scratch", double)
         add("group_first", n_actions, "scratch", np.int64)
 
@@ -161,7 +163,7 @@ class _Generator:
         for index, name in enumerate(self.populations):
             out.add(f"POPULATION_{name} = {index}")
         self._emit_copied(out)
-        functions = Functions(self.layout, out)
+        functions = Functions(self.layout, out, allow_noalias())
         self._emit_advance(functions)
         self._emit_apply_reward(functions)
         self._emit_begin_episode(functions)
@@ -202,15 +204,16 @@ class _Generator:
             for population in self.populations.values():
                 population.emit_reset(body)
             body.add("step += 1")
-        body.add("bad = False")
+        body.add("bad = 0")
         for population in self.populations.values():
             population.emit_finite_check(body)
         body.add("counters[STEP] = step")
-        body.add(f"for k in range({len(self.populations)}):", "    spike_total[k] += spike_count[k]")
         head = Source()
         head.add("exploration = real(exploration_)", "td_error, reward = real(control[TD_ERROR]), real(control[REWARD])")
         head.add("reward_error = real(control[REWARD_ERROR])")
         head.add("step = counters[STEP]", "decision = counters[DECISION] - 1 - counters[RECORD_FROM]")
+        first = next(iter(self.populations.values()))
+        head.add(f"recording = {first.record}.shape[0] > 0")
         for population in self.populations.values():
             head.add(f"{population.spiked}_words = {population.spiked}.view(np.uint64)")
         self.constants.prologue(head)
@@ -231,21 +234,22 @@ class _Generator:
     def _emit_begin_episode(self, functions: Functions) -> None:
         out = Source()
         for name, value in self._constant_initials().items():
-            self._emit_fill(out, name, value)
+            self._emit_fill(out, name, repr(value))
         for name, start in self.initial_arrays.items():
-            out.add(f"{name}[:] = {start}[:]")
+            index = "k" if len(self.layout.arrays[name].shape) == 1 else "k, m"
+            self._emit_fill(out, name, f"{start}[{index}]")
         for name in ("VALUE", "TD_ERROR", "REWARD", "REWARD_ERROR", "LAST_REWARD", "LAST_REWARD_ERROR"):
             out.add(f"control[{name}] = 0.0")
         functions.define("begin_episode", [], out.lines, "Put everything but what was learned back to its start.")
 
-    def _emit_fill(self, out: Source, name: str, value: float) -> None:
+    def _emit_fill(self, out: Source, name: str, value: str) -> None:
         dimensions = len(self.layout.arrays[name].shape)
         if dimensions == 1:
             with out.block(f"for k in range({name}.shape[0]):"):
-                out.add(f"{name}[k] = {value!r}")
+                out.add(f"{name}[k] = {value}")
         else:
             with out.block(f"for k in range({name}.shape[0]):"), out.block(f"for m in range({name}.shape[1]):"):
-                out.add(f"{name}[k, m] = {value!r}")
+                out.add(f"{name}[k, m] = {value}")
 
     def _variables(self) -> dict[str, Any]:
         """Initial value by array name, for all variables of the model that restart with an episode."""

@@ -31,8 +31,8 @@ def emit_step(functions: Functions, model: AgentModel, drive: str, steps: int, a
     _emit_learn(out, functions, model, steps)
     with out.block("if mode != 0:"):
         out.add("return 0")
-    for k, name in enumerate(model.action.populations):
-        out.add(f"group_count[{k}] = spike_count[POPULATION_{name}]", f"group_first[{k}] = first_spike[POPULATION_{name}]")
+    with out.block(f"for k in range({len(model.action.populations)}):"):
+        out.add("group_count[k] = spike_count[k]", "group_first[k] = first_spike[k]")
     out.add(f"key_low, key_high = step_key(streams[{action_stream}], counters[DECISION])")
     out.add("chance = float(bits(key_low, key_high, 0)) * 2.0**-32")
     out.add(f"return decode(group_count, group_first, chance, {float(steps)}, action_p)")
@@ -49,9 +49,9 @@ def _emit_sense(out: Source, functions: Functions, model: AgentModel, drive: str
     out.add(functions.call("advance", "learning", "exploration"))
     if model.value is None:
         return
-    size = model.network.population(model.value.population).size
-    critic = f"spike_count[POPULATION_{model.value.population}]"
-    out.add(f"value = value_p[1] * ({critic} / {float(size)} - value_p[0])")
+    critic = model.readouts[-1]
+    size = critic.size(model.network.population(critic.population).size)
+    out.add(f"value = value_p[1] * (spike_count[{len(model.readouts) - 1}] / {float(size)} - value_p[0])")
     with out.block("if counters[EPISODE_STEP] != 0:"):
         out.add("value = control[VALUE] + value_p[2] * (value - control[VALUE])")
 

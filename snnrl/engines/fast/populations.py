@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from snnrl.coding import Readout
 from snnrl.engines.fast.layout import Layout
 from snnrl.engines.fast.render import Constants, Scope, Source
 from snnrl.equations.lowered import SHARED_SIGNALS, LoweredNeurons
@@ -63,7 +64,8 @@ class Population:
     constants: Constants
     streams: Streams
     single: bool
-    max_delay: int = 0
+    max_delay: int
+    readouts: list[tuple[int, Readout]]
 
     def __post_init__(self) -> None:
         n, name = self.lowered, self.lowered.name
@@ -72,7 +74,8 @@ class Population:
         self.refractory = self.layout.add(f"{name}_refractory", n.size, "episode") if n.refractory_steps else ""
         self.active = self.layout.add(f"{name}_active", n.size, "scratch") if n.refractory_steps else ""
         self.spiked = self.layout.add(f"{name}_spiked", -(-n.size // 8) * 8, "scratch", np.uint8)
-        self.spikes = self.layout.add(f"{name}_spikes", n.size, "scratch", np.int32)
+        # The list is written one place ahead, for padded flags too.
+        self.spikes = self.layout.add(f"{name}_spikes", n.size + 8, "scratch", np.int32)
         self.record = self.layout.add(f"{name}_record", (0, n.size), "common", np.uint8)
         if self.max_delay:
             self.ring = self.layout.add(f"{name}_ring", (self.max_delay + 1, n.size), "episode", np.int32)
@@ -147,25 +150,39 @@ class Population:
             out.add(f"{self.active}[j] = {one} if ready and not fires else {zero}")
 
     def _emit_spike_list(self, out: Source) -> None:
+        """List the neurons that spiked: whole words of flags at a time, without branches inside a word."""
         count = self.n_spikes
         out.add(f"{count} = 0")
         if not self.lowered.threshold:
             return
-        index = self.lowered.name
         with out.block(f"for word in range({-(-self.lowered.size // 8)}):"):
             with out.block(f"if {self.spiked}_words[word] != 0:"):
-                with out.block(f"for j in range(8 * word, min(8 * word + 8, {self.lowered.size})):"):
-                    with out.block(f"if {self.spiked}[j] != 0:"):
-                        out.add(f"{self.spikes}[{count}] = j", f"{count} += 1")
-        out.add(f"if {count} > 0 and first_spike[POPULATION_{index}] < 0:")
-        out.add(f"    first_spike[POPULATION_{index}] = s")
-        out.add(f"spike_count[POPULATION_{index}] += {count}")
-        with out.block(f"if decision < {self.record}.shape[0] // {self.constants.steps}:"):
+                with out.block("for j in range(8 * word, 8 * word + 8):"):
+                    out.add(f"{self.spikes}[{count}] = j", f"{count} += np.int64({self.spiked}[j])")
+        out.add(f"spike_total[POPULATION_{self.lowered.name}] += {count}")
+        self._emit_readouts(out)
+        with out.block(f"if recording and decision < {self.record}.shape[0] // {self.constants.steps}:"):
             with out.block(f"for a in range({count}):"):
                 out.add(f"{self.record}[decision * {self.constants.steps} + s, {self.spikes}[a]] = 1")
         if self.max_delay:
             out.add(f"slot = step % {self.max_delay + 1}", f"{self.ring_count}[slot] = {count}")
-            out.add(f"{self.ring}[slot, :{count}] = {self.spikes}[:{count}]")
+            with out.block(f"for a in range({count}):"):
+                out.add(f"{self.ring}[slot, a] = {self.spikes}[a]")
+
+    def _emit_readouts(self, out: Source) -> None:
+        """Count spikes, and note the first, for what the decoders look at."""
+        count = self.n_spikes
+        for number, readout in self.readouts:
+            seen = count
+            if readout.stop is not None:
+                seen = f"seen_{number}"
+                out.add(f"{seen} = 0")
+                with out.block(f"for a in range({count}):"):
+                    out.add(f"j = {self.spikes}[a]")
+                    out.add(f"{seen} += 1 if j >= {readout.start} and j < {readout.stop} else 0")
+            with out.block(f"if {seen} > 0:"):
+                out.add(f"spike_count[{number}] += {seen}")
+                out.add(f"if first_spike[{number}] < 0:", f"    first_spike[{number}] = s")
 
     def emit_reset(self, out: Source) -> None:
         """Reset statements of the neurons that spiked; refractoriness does not mask them."""
@@ -194,6 +211,9 @@ class Population:
             return
         out.add(f"# {n.name}: start of the environment step")
         names = self._locals(n.on_step)
+        read = {name for statement in n.on_step for name in statement.reads}
+        for v in sorted(read & set(self.shared)):
+            out.add(f"{names[v]} = {self.shared[v]}[0]")
         for number, statement in enumerate(n.on_step):
             per_neuron = statement.target in n.variables
             random = RandomSites(self.streams, f"{n.name}/on_step/{number}", "step", "j" if per_neuron else "0")
@@ -214,9 +234,9 @@ class Population:
         checked = [self.variable[s.target] for s in self.lowered.update if s.target in self.lowered.variables]
         for array in checked:
             with out.block(f"for j in range({self.lowered.size}):"):
-                out.add(f"bad |= not (abs({array}[j]) < 1e300)")
+                out.add(f"bad |= 0 if abs({array}[j]) < 1e300 else 1")
         if checked:
-            out.add(f"if bad and counters[ERROR] == 0:", f"    counters[ERROR] = POPULATION_{self.lowered.name} + 1")
+            out.add("if bad != 0 and counters[ERROR] == 0:", f"    counters[ERROR] = POPULATION_{self.lowered.name} + 1")
 
 
 def draws(statements: Iterable[Statement]) -> bool:

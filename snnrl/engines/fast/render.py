@@ -73,12 +73,12 @@ class Constants:
         return name
 
     def table(self, group: str, expression: str, values: Mapping[str, float], sign: int) -> str:
-        """Register a table over the window and return its name; ``sign`` -1 runs time backwards."""
+        """Register a table over the window and return the beginning of its element; ``sign`` -1: backwards in time."""
         key = (group, expression, sign)
         if key not in self.tables:
             offsets = sign * self.dt * np.arange(self.steps + 1)
             self.tables[key] = np.broadcast_to(evaluate(expression, {**values, "dt": offsets}), offsets.shape)
-        return f"tables[{list(self.tables).index(key)}]"
+        return f"tables[{list(self.tables).index(key)}, "
 
     def prologue(self, source: Source) -> None:
         """Load the scalars used since the last prologue into locals named after them."""
@@ -166,7 +166,7 @@ class Scope:
 
     def _hoist(self, text: str) -> str:
         if self.offset is not None and "dt" in names_in(text):
-            return f"{self.constants.table(self.group, text, self.values, self.sign)}[{self.offset}]"
+            return f"{self.constants.table(self.group, text, self.values, self.sign)}{self.offset}]"
         return self.constants.scalar(self.group, text, self.values)
 
     def literal(self, value: float) -> str:

@@ -328,10 +328,10 @@ class SynapseGroup:
 
     def _arriving(self, out: Source) -> tuple[str, str]:
         if not self.lowered.delay:
-            return self.source.spikes, self.source.n_spikes
+            return f"{self.source.spikes}[{{a}}]", self.source.n_spikes
         slot = f"(step - {self.lowered.delay}) % {self.source.max_delay + 1}"
-        out.add(f"arriving = {self.source.ring}[{slot}]", f"n_arriving = {self.source.ring_count}[{slot}]")
-        return "arriving", "n_arriving"
+        out.add(f"slot = {slot}", f"n_arriving = {self.source.ring_count}[slot]")
+        return f"{self.source.ring}[slot, {{a}}]", "n_arriving"
 
     def _emit_pre(self, out: Source, plan: Plan, spikes: str, count: str) -> None:
         pre = frozenset(v for v in self.structure.pre if any(s.target == v for s in plan.on_pre))
@@ -342,7 +342,7 @@ class SynapseGroup:
         self._sites = self._random("on_pre", "step")
         body = Source()
         with body.block(f"for a in range({count}):"):
-            body.add(f"i = {spikes}[a]")
+            body.add("i = " + spikes.format(a="a"))
             if windowed:
                 self._emit_since(body, "s")
             body.add(*(f"pre_{v} = {self._combine_factored(v, loads)}" for v in sorted(pre)))

@@ -1,0 +1,1 @@
+"""Measurements of snnrl beside its peers; run as modules from the root of the repository."""

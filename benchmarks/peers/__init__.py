@@ -1,0 +1,1 @@
+"""One file per simulator, each with the same workload behind `peers.interface.Runner`."""
