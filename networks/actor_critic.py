@@ -37,12 +37,12 @@ class ActorCritic(ActorNetwork):
     """
 
     gamma: float = 0.95
-    critic_size: int = 16
+    critic_size: int = 32
     critic_bias: float = 1.4
     critic_noise: float = 0.1
     value_smoothing: float = 0.5
-    critic_rule: Rule = field(default_factory=lambda: TDLTP(eta=0.04, trace_decay=0.95 * 0.9))
-    actor_rule: Rule = field(default_factory=lambda: TDLTP(eta=0.15, trace_decay=0.95 * 0.8, inhibition=0.5))
+    critic_rule: Rule = field(default_factory=lambda: TDLTP(eta=0.04, trace_decay=0.95 * 0.9, anneal=0.8))
+    actor_rule: Rule = field(default_factory=lambda: TDLTP(eta=0.1, trace_decay=0.95 * 0.8, inhibition=0.5, anneal=0.8))
 
     def build(self, task: Task, storage: Device | None = None, **storage_options: object) -> AgentModel:
         """Return the agent for a task; parameters as in `ActorNetwork.build`."""

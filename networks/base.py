@@ -46,7 +46,7 @@ class ActorNetwork(ABC):
 
     actor_size: int = 8
     actor_bias: float = 2.0
-    actor_noise: float = 0.11
+    actor_noise: float = 0.1
     exploration: float = 0.5
     rivalry: float = 0.5
     w_max: float = 6.0

@@ -84,6 +84,7 @@ def lif_neurons(
     """
     equations = ["du/dt = (bias + I - u)/tau_m + sigma*sqrt(2/tau_m)*xi : 1 (unless refractory)"]
     reset, on_step = ["u = 0"], []
+    initial: dict[str, float | str] = {"u": "rand()"}
     parameters: dict[str, float | str] = {
         "bias": bias,
         "sigma": noise,
@@ -102,6 +103,8 @@ def lif_neurons(
     if expects_spikes > 0.0:
         equations.append("drho/dt = -rho/tau_rho : 1")
         reset.append("rho += rho_jump")
+        # Two rivals that share the time fire at half of their resting rate: a better start than zero.
+        initial["rho"] = 0.5 * resting_count(bias, 0.02, tau_m, refractory)
         parameters |= {"tau_rho": f"{expects_spikes!r}*second", "rho_jump": 0.02 / expects_spikes}
     return Neurons(
         name,
@@ -111,7 +114,7 @@ def lif_neurons(
         reset="\n".join(reset),
         refractory=f"{refractory!r}*second",
         parameters=parameters,
-        initial={"u": "rand()"},
+        initial=initial,
         on_step="\n".join(on_step),
     )
 

@@ -21,12 +21,14 @@ def names() -> list[str]:
 
 
 def _actor_rule(plasticity: str, signal: str, decay: float) -> Rule:
+    """The actors' rule; the amplitude of every tag is 0.1 per pair, whichever rule writes it."""
     if plasticity == "td-ltp":
-        return TDLTP(eta=0.15, trace_decay=decay, inhibition=0.5, signal=signal)
+        return TDLTP(eta=0.1, trace_decay=decay, inhibition=0.5, signal=signal, anneal=0.8)
     if plasticity == "r-stdp":
-        return RSTDP(eta=0.015, a_minus=-0.2, signal=signal)
+        return RSTDP(eta=0.1, tau_plus=0.04, a_plus=0.1, a_minus=-0.02, tau_e=None, trace_decay=decay,
+                     inhibition=0.5, signal=signal, anneal=0.8)  # fmt: skip
     if plasticity == "policy-gradient":
-        return PolicyGradient(eta=0.15, trace_decay=decay, signal=signal)
+        return PolicyGradient(eta=0.2, trace_decay=decay, signal=signal, anneal=0.8)
     raise UnknownNameError("plasticity", plasticity, _RULES)
 
 
@@ -45,5 +47,5 @@ def make(name: str, plasticity: str = "td-ltp", **parameters: Any) -> ActorNetwo
     for parameter in parameters:
         if parameter not in known:
             raise UnknownNameError(f"parameter of network {name}", parameter, known)
-    signal, decay = ("td_error", 0.95 * 0.8) if network is ActorCritic else ("reward_error", 0.5)
+    signal, decay = ("td_error", 0.95 * 0.8) if network is ActorCritic else ("reward_error", 0.38)
     return network(actor_rule=_actor_rule(plasticity, signal, decay), **parameters)  # type: ignore[call-arg]

@@ -25,12 +25,13 @@ class RewardModulated(ActorNetwork):
     Notes
     -----
     The success signal of Frémaux, Sprekeler and Gerstner 2010 (J. Neurosci. 30:13326). A reward that is the
-    same in every step carries no signal here.
+    same in every step carries no signal here; the default reward, ``progress``, grades every push, which makes
+    the problem easier than the one a critic solves.
     """
 
-    time_constant: float = 100.0
+    time_constant: float = 50.0
     actor_rule: Rule = field(
-        default_factory=lambda: TDLTP(eta=0.15, trace_decay=0.5, inhibition=0.5, signal="reward_error")
+        default_factory=lambda: TDLTP(eta=0.1, trace_decay=0.38, inhibition=0.5, anneal=0.8, signal="reward_error")
     )
 
     def build(self, task: Task, storage: Device | None = None, **storage_options: object) -> AgentModel:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import Protocol
 
 from snnrl.errors import UnknownNameError
-from snnrl.plasticity.validate import finite, not_negative, one_of, positive
+from snnrl.plasticity.validate import between, finite, not_negative, one_of, positive, require
 
 SIGNALS = ("td_error", "reward_error", "reward")
 """Shared signals that may gate a rule: TD error, reward minus its running mean, reward itself."""
@@ -59,6 +59,14 @@ class Rule(Protocol):
         ...
 
 
+def _rate(anneal: float, parameters: dict[str, float | str]) -> str:
+    """Return the learning rate as an expression, annealed by success if asked."""
+    if anneal == 0.0:
+        return "eta"
+    parameters["anneal"] = anneal
+    return "eta*(1 - anneal*success**2)"
+
+
 def _seconds(value: float) -> str:
     return f"{value!r}*second"
 
@@ -92,6 +100,9 @@ class TDLTP:
         Target variable that counts the inhibitory events of this environment step.
     signal
         Which shared signal gates the rule.
+    anneal
+        The rate falls to ``eta*(1 - anneal)`` as the shared ``success`` (mean length of the last 20 episodes
+        over the longest possible) reaches 1, with its square: what works is changed less.
 
     References
     ----------
@@ -106,12 +117,14 @@ class TDLTP:
     inhibition: float = 0.0
     inhibitory_events: str = "h_post"
     signal: str = "td_error"
+    anneal: float = 0.0
 
     def __post_init__(self) -> None:
         finite(self, "eta", "jump")
         positive(self, "tau_pre")
         not_negative(self, "inhibition", "trace_decay")
         one_of(self, "signal", SIGNALS)
+        between(self, "anneal", 0.0, 1.0)
 
     def text(self) -> RuleText:
         """Return the rule as equation text."""
@@ -129,7 +142,7 @@ class TDLTP:
             equations="dx/dt = -x/tau_pre : 1 (event-driven)\nnew_tag : 1\ntag : 1",
             on_pre="x += 1",
             on_post="new_tag += jump*x",
-            change=f"eta*{self.signal}*tag",
+            change=f"{_rate(self.anneal, parameters)}*{self.signal}*tag",
             after=f"tag = trace_decay*tag + new_tag{unlearn}\nnew_tag = 0",
             pre_trace="x",
             signal=self.signal,
@@ -141,12 +154,15 @@ class TDLTP:
 class RSTDP:
     """Reward-modulated STDP: pair-based STDP written to an eligibility trace, which reward turns into weight.
 
-    ::
+    With ``tau_e``, the continuous eligibility trace of the literature::
 
         dapre/dt = -apre/tau_plus, dapost/dt = -apost/tau_minus, delig/dt = -elig/tau_e
         apre  -> apre + a_plus,   elig -> elig + apost    at a presynaptic spike
         apost -> apost + a_minus, elig -> elig + apre     at a postsynaptic spike
         w     -> w + eta*signal*elig                      once per environment step
+
+    With ``trace_decay``, a tag that decays once per environment step, as in :class:`TDLTP`: the pairs of the
+    present step join the tag only after the weight has changed, because the signal judges the step before.
 
     Parameters
     ----------
@@ -157,15 +173,21 @@ class RSTDP:
     a_plus, a_minus
         Amplitudes of the two halves of the window; `a_minus` is negative for Hebbian STDP.
     tau_e
-        Time constant of the eligibility trace, seconds (MSTDPET). None: no trace (MSTDP), the reward
-        judges only the pairs of its own environment step.
+        Time constant of the continuous eligibility trace, seconds (MSTDPET). None: no such trace; without
+        `trace_decay` either (MSTDP) the reward judges only the pairs of its own environment step.
     signal
         Which shared signal gates the rule.
+    anneal
+        As in :class:`TDLTP`.
+    trace_decay
+        Factor on the tag per environment step; None: no tag. Not together with `tau_e`.
+    inhibition, inhibitory_events
+        As in :class:`TDLTP`; only with `trace_decay`.
 
     References
     ----------
     Florian 2007, Neural Comput. 19:1468, Eqs. 10-14 (MSTDP, MSTDPET); Izhikevich 2007, Cereb. Cortex 17:2443.
-    The factor 1/tau_e of Florian's trace is part of `eta` here.
+    The factor 1/tau_e of Florian's trace is part of `eta` here. The tag per environment step is ours.
     """
 
     eta: float = 0.05
@@ -175,11 +197,19 @@ class RSTDP:
     a_minus: float = -1.0
     tau_e: float | None = 0.2
     signal: str = "td_error"
+    anneal: float = 0.0
+    trace_decay: float | None = None
+    inhibition: float = 0.0
+    inhibitory_events: str = "h_post"
 
     def __post_init__(self) -> None:
         finite(self, "eta", "a_plus", "a_minus")
         positive(self, "tau_plus", "tau_minus", *(() if self.tau_e is None else ("tau_e",)))
         one_of(self, "signal", SIGNALS)
+        between(self, "anneal", 0.0, 1.0)
+        not_negative(self, "inhibition", *(() if self.trace_decay is None else ("trace_decay",)))
+        require(self.tau_e is None or self.trace_decay is None, self, "trace_decay", "None where tau_e is given")
+        require(self.inhibition == 0 or self.trace_decay is not None, self, "inhibition", "0 without trace_decay")
 
     def text(self) -> RuleText:
         """Return the rule as equation text."""
@@ -190,20 +220,36 @@ class RSTDP:
             "A_plus": self.a_plus,
             "A_minus": self.a_minus,
         }
-        eligibility, after = "elig : 1", "elig = 0"
-        if self.tau_e is not None:
-            parameters["tau_e"] = _seconds(self.tau_e)
-            eligibility, after = "delig/dt = -elig/tau_e : 1 (event-driven)", ""
+        eligibility, pairs, used, after = self._eligibility(parameters)
         return RuleText(
             equations="dapre/dt = -apre/tau_plus : 1 (event-driven)\n"
             f"dapost/dt = -apost/tau_minus : 1 (event-driven)\n{eligibility}",
-            on_pre="apre += A_plus\nelig += apost",
-            on_post="apost += A_minus\nelig += apre",
-            change=f"eta*{self.signal}*elig",
+            on_pre=f"apre += A_plus\n{pairs} += apost",
+            on_post=f"apost += A_minus\n{pairs} += apre",
+            change=f"{_rate(self.anneal, parameters)}*{self.signal}*{used}",
             after=after,
             pre_trace="apre",
             signal=self.signal,
             parameters=parameters,
+        )
+
+    def _eligibility(self, parameters: dict[str, float | str]) -> tuple[str, str, str, str]:
+        """Declarations, the variable pairs are written to, the one the change reads, and what follows it."""
+        if self.tau_e is not None:
+            parameters["tau_e"] = _seconds(self.tau_e)
+            return "delig/dt = -elig/tau_e : 1 (event-driven)", "elig", "elig", ""
+        if self.trace_decay is None:
+            return "elig : 1", "elig", "elig", "elig = 0"
+        parameters["trace_decay"] = self.trace_decay
+        unlearn = ""
+        if self.inhibition > 0:
+            parameters["inhibition"] = self.inhibition
+            unlearn = f" - inhibition*apre*{self.inhibitory_events}"
+        return (
+            "new_tag : 1\ntag : 1",
+            "new_tag",
+            "tag",
+            f"tag = trace_decay*tag + new_tag{unlearn}\nnew_tag = 0",
         )
 
 
@@ -230,7 +276,7 @@ class PolicyGradient:
 
     Parameters
     ----------
-    eta, tau_pre, jump, trace_decay, signal
+    eta, tau_pre, jump, trace_decay, signal, anneal
         As in :class:`TDLTP`.
     expected
         Target variable that holds the expected number of spikes per environment step.
@@ -247,29 +293,32 @@ class PolicyGradient:
     trace_decay: float = 0.776
     expected: str = "rho_post"
     signal: str = "td_error"
+    anneal: float = 0.0
 
     def __post_init__(self) -> None:
         finite(self, "eta", "jump")
         positive(self, "tau_pre")
         not_negative(self, "trace_decay")
         one_of(self, "signal", SIGNALS)
+        between(self, "anneal", 0.0, 1.0)
 
     def text(self) -> RuleText:
         """Return the rule as equation text."""
+        parameters: dict[str, float | str] = {
+            "eta": self.eta,
+            "tau_pre": _seconds(self.tau_pre),
+            "jump": self.jump,
+            "trace_decay": self.trace_decay,
+        }
         return RuleText(
             equations="dx/dt = -x/tau_pre : 1 (event-driven)\nnew_tag : 1\ntag : 1",
             on_pre="x += 1",
             on_post="new_tag += jump*x",
-            change=f"eta*{self.signal}*tag",
+            change=f"{_rate(self.anneal, parameters)}*{self.signal}*tag",
             after=f"tag = trace_decay*tag + new_tag - jump*x*{self.expected}\nnew_tag = 0",
             pre_trace="x",
             signal=self.signal,
-            parameters={
-                "eta": self.eta,
-                "tau_pre": _seconds(self.tau_pre),
-                "jump": self.jump,
-                "trace_decay": self.trace_decay,
-            },
+            parameters=parameters,
         )
 
 

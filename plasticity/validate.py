@@ -38,3 +38,8 @@ def one_of(owner: object, field: str, allowed: Iterable[str]) -> None:
     """Refuse a field that is none of the listed names."""
     names = tuple(allowed)
     require(getattr(owner, field) in names, owner, field, " or ".join(names))
+
+
+def between(owner: object, field: str, low: float, high: float) -> None:
+    """Refuse a field outside [low, high]."""
+    require(low <= getattr(owner, field) <= high, owner, field, f"{low:g} to {high:g}")

@@ -212,6 +212,24 @@ def improvement(
 
 
 @register(
+    "progress",
+    formula="r = q - q', q = (theta/theta_max + rate_weight theta_dot)^2; at failure r = -penalty",
+    source="ours, for networks without a critic: shaping with gamma = 1 by how far the pole leans and falls",
+    range=(-math.inf, math.inf),
+    defaults={**_THETA, "rate_weight": 0.5, "penalty": 1.0},
+    variables=CART_POLE,
+    positive=("theta_max",),
+)
+def progress(before: Vector, after: Vector, terminated: bool, step: int, record: float, p: Vector) -> float:
+    """Grade a push at once: pay for a pole that leans and falls less than before it."""
+    if terminated:
+        return -p[2]
+    lean = before[2] / p[0] + p[1] * before[3]
+    lean_after = after[2] / p[0] + p[1] * after[3]
+    return lean * lean - lean_after * lean_after
+
+
+@register(
     "record",
     formula="r = bonus where step > mean length of the last 20 episodes, else 0; at failure r = -penalty",
     source="Curt-Park/fly-cartpole (best of five rewards for bounded synapses there)",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -26,15 +25,16 @@ class ShortCartPole(tasks.CartPole):
 
     @property
     def max_steps(self) -> int:
+        """The early limit."""
         return self.limit
 
 
 def _interpreted_module(source: str) -> types.ModuleType:
-    """The kernel's own text run by Python instead of numba: no compilation, same statements."""
+    """Run the kernel's own text by Python instead of numba: no compilation, same statements."""
     module = types.ModuleType("interpreted_kernel")
     text = source.replace("from numba import njit", "njit = lambda **options: (lambda function: function)")
     assert text != source
-    exec(compile(text, "<kernel>", "exec"), module.__dict__)
+    exec(compile(text, "<kernel>", "exec"), module.__dict__)  # noqa: S102  text of the package
     return module
 
 
@@ -63,7 +63,7 @@ def short_cartpole() -> type[ShortCartPole]:
 
 @pytest.fixture(scope="session")
 def actor_critic() -> AgentModel:
-    """The default agent, small: 16 place cells, 4 critic and 2 x 3 action neurons."""
+    """Build the default agent, small: 16 place cells, 4 critic and 2 x 3 action neurons."""
     return networks.make("actor-critic", "td-ltp", **SMALL).build(tasks.CartPole())
 
 
@@ -71,11 +71,11 @@ def actor_critic() -> AgentModel:
 def session_of() -> Callable[..., Any]:
     """Make a `FastSession` on the short cart-pole."""
 
-    def make(model: AgentModel, seeds: Any = (0,), episodes: int = 8, limit: int = 12, task: Any = None,
+    def make(model: AgentModel, seeds: Any = (0,), episodes: int = 8, limit: int = 12, task: Any = None, force: float = 10.0,
              reward: str = "gaussian", **options: Any) -> Any:  # fmt: skip
         from snnrl.engines.fast.engine import FastSession
 
-        task = ShortCartPole(limit=limit) if task is None else task
+        task = ShortCartPole(limit=limit, force=force) if task is None else task
         return FastSession(model, task, rewards.make(reward).bind(task), seeds, episodes, **options)
 
     return make
@@ -101,8 +101,10 @@ class ReferenceLoop:
         self.session, self.seed = session, int(session.seeds[row])
         self.agent = ReferenceAgent(session.model, self.seed, learning, network=session.network)
         self.lengths: list[int] = []
+        self.truncated: list[bool] = []
 
     def episode(self) -> Episode:
+        """Run one episode."""
         task, agent, p = self.session.task, self.agent, self.session.task.kernel()
         uniforms = random.uniform(self.seed, random.stream_id("task/reset"), len(self.lengths), p.n_uniforms)
         state = np.zeros(p.state_size)
@@ -126,6 +128,7 @@ class ReferenceLoop:
             result.gains.append(gain)
             done = terminated or truncated
         self.lengths.append(step)
+        self.truncated.append(truncated)
         result.spikes = {name: np.concatenate(spikes) for name, spikes in result.spikes.items()}
         return result
 
@@ -150,7 +153,7 @@ RELATIVE = 1e-9
 
 
 def _weights_of(session: Any, loop: Any, row: int = 0) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """The learned variables of both, flat: ``{"group.variable": (fast, reference)}``."""
+    """Return the learned variables of both, flat: ``{"group.variable": (fast, reference)}``."""
     found = {}
     for group in session.kernel.groups:
         for variable in group.lowered.weights:
@@ -160,12 +163,19 @@ def _weights_of(session: Any, loop: Any, row: int = 0) -> dict[str, tuple[np.nda
     return found
 
 
-def _assert_agreement(session: Any, episodes: int, learning: bool = True, certain: bool = True) -> None:
-    """Run episodes in both and compare everything; unless not ``certain`` the model must spike and learn."""
+def _assert_agreement(
+    session: Any, episodes: int, learning: bool = True, certain: bool = True, most: int = 0
+) -> None:
+    """Run episodes in both and compare everything; unless not ``certain`` the model must spike and learn.
+
+    With ``most``, goes on up to that many episodes until one was truncated and one terminated.
+    """
     loop = ReferenceLoop(session, learning=learning)
     start = {name: fast.copy() for name, (fast, _) in _weights_of(session, loop).items()}
-    total = {name: 0 for name in loop.agent.populations}
-    for episode in range(episodes):
+    total = dict.fromkeys(loop.agent.populations, 0)
+    for episode in range(max(episodes, most)):
+        if episode >= episodes and set(loop.truncated) == {True, False}:
+            break
         spikes, trace = _next_episode(session, learning)
         expected = loop.episode()
         assert list(trace[:, 2]) == expected.actions, f"actions of episode {episode}"
@@ -179,10 +189,15 @@ def _assert_agreement(session: Any, episodes: int, learning: bool = True, certai
         for name, (fast, reference) in _weights_of(session, loop).items():
             scale = np.abs(reference).max(initial=0.0)
             np.testing.assert_allclose(fast, reference, rtol=RELATIVE, atol=RELATIVE * scale, err_msg=name)
-    assert session.state["lengths"][0, :episodes].tolist() == loop.lengths
+    assert session.state["lengths"][0, : len(loop.lengths)].tolist() == loop.lengths
+    assert not most or set(loop.truncated) == {True, False}
     silent = [name for name, spikes in total.items() if not spikes]
     assert not (certain and silent), f"silent populations test nothing: {silent}"
-    changed = {name for name, (fast, _) in _weights_of(session, loop).items() if not np.array_equal(fast, start[name])}
+    changed = {
+        name
+        for name, (fast, _) in _weights_of(session, loop).items()
+        if not np.array_equal(fast, start[name])
+    }
     assert bool(changed) == learning or not certain
 
 
@@ -193,7 +208,7 @@ def assert_agreement() -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def gadget() -> Callable[..., AgentModel]:
-    """A minimal agent to hang extra populations and synapses on."""
+    """Make a minimal agent to hang extra populations and synapses on."""
 
     def make(neurons: Sequence[Neurons] = (), synapses: Sequence[Synapses] = (), **fields: Any) -> AgentModel:
         task = tasks.CartPole()

@@ -27,7 +27,9 @@ from snnrl.errors import InvalidValueError
 def test_signed_rate() -> None:
     """Bounded: 0.5/2 = 0.25 and clipped at -1. Unbounded: tanh(1)."""
     code = SignedRate("in", "drive", (2.0, 1.0, 3.0), (True, True, False), peak=4.0)
-    np.testing.assert_allclose(code.encode([0.5, -7.0, 3.0]), [1.0, 0.0, 0.0, 4.0, 4.0 * math.tanh(1.0), 0.0], rtol=1e-15)
+    np.testing.assert_allclose(
+        code.encode([0.5, -7.0, 3.0]), [1.0, 0.0, 0.0, 4.0, 4.0 * math.tanh(1.0), 0.0], rtol=1e-15
+    )
     assert code.size == 6
     np.testing.assert_array_equal(code.encode([0.0, 0.0, 0.0]), np.zeros(6))
 
@@ -53,9 +55,15 @@ def test_gaussian_population_is_its_formula(x: float) -> None:
 
 
 def test_place_cells_are_products_with_the_last_variable_fastest() -> None:
-    code = PlaceCells("in", "drive", (1.0, 2.0, 1.0), (True, True, False), 5.0, (2, 4, 3), (1.0, 0.8, 0.5), 0.9)
+    code = PlaceCells(
+        "in", "drive", (1.0, 2.0, 1.0), (True, True, False), 5.0, (2, 4, 3), (1.0, 0.8, 0.5), 0.9
+    )
     assert code.size == 24
-    rows = [gaussians(0.3, 2, 1.0, 0.9), gaussians(-0.35, 4, 0.8, 0.9), gaussians(math.tanh(0.4), 3, 0.5, 0.9)]
+    rows = [
+        gaussians(0.3, 2, 1.0, 0.9),
+        gaussians(-0.35, 4, 0.8, 0.9),
+        gaussians(math.tanh(0.4), 3, 0.5, 0.9),
+    ]
     expected = 5.0 * np.einsum("i,j,k->ijk", *rows).ravel()
     np.testing.assert_allclose(code.encode([0.3, -0.7, 0.4]), expected, rtol=1e-13)
 
@@ -136,7 +144,13 @@ def test_softmax_probabilities() -> None:
         assert decide(decoder, [1, 2], uniform=share - 1e-9) == 0
         assert decide(decoder, [1, 2], uniform=share + 1e-9) == 1
     three = SoftmaxAction(GROUPS)
-    assert [decide(three, [0, 0, 0], uniform=u) for u in (0.33, 0.34, 0.66, 0.67, 1 - 2**-32)] == [0, 1, 1, 2, 2]
+    assert [decide(three, [0, 0, 0], uniform=u) for u in (0.33, 0.34, 0.66, 0.67, 1 - 2**-32)] == [
+        0,
+        1,
+        1,
+        2,
+        2,
+    ]
     assert decide(three, [5000, 0, 0], uniform=0.999) == 0  # no overflow
 
 
@@ -152,7 +166,11 @@ def test_first_spike_wins(first: list[int], actions: list[int]) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("critic", ("critic", 0, None, 80)), ("out[40:80]", ("out", 40, 80, 40)), ("out[0:1]", ("out", 0, 1, 1))],
+    [
+        ("critic", ("critic", 0, None, 80)),
+        ("out[40:80]", ("out", 40, 80, 40)),
+        ("out[0:1]", ("out", 0, 1, 1)),
+    ],
 )
 def test_readout_of_a_part(text: str, expected: tuple[Any, ...]) -> None:
     readout = Readout.parse(text)

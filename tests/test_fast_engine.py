@@ -12,7 +12,7 @@ import pytest
 from snnrl import random, tasks
 from snnrl.coding import SignedRate, SpikeCountAction
 from snnrl.engines.fast.engine import FINISHED, FastSession, Stop
-from snnrl.errors import InvalidValueError, SimulationError
+from snnrl.errors import InvalidValueError, SimulationError, SnnrlError
 from snnrl.model import AgentModel, Network, Neurons, RewardBaseline, Synapses
 from snnrl.networks.populations import current_driven_cells
 from snnrl.tasks import rewards
@@ -28,8 +28,8 @@ def results(session: FastSession) -> dict[str, np.ndarray]:
 
 def assert_same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
     assert a.keys() == b.keys()
-    for name in a:
-        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+    for name, array in a.items():
+        np.testing.assert_array_equal(array, b[name], err_msg=name)
 
 
 def trained(session: FastSession, budget: int = 10**6) -> FastSession:
@@ -105,9 +105,14 @@ def test_kernel_text_does_not_depend_on_numbers(actor_critic: AgentModel, sessio
     """Another learning rate, delay of the reward or seed compiles nothing."""
     signal = dataclasses.replace(actor_critic.signal, gamma=0.5)  # type: ignore[type-var]
     network = actor_critic.network
-    changed = tuple(dataclasses.replace(s, parameters={**s.parameters, "gain": 0.123, "eta": 0.5}) for s in network.synapses[:1])
+    changed = tuple(
+        dataclasses.replace(s, parameters={**s.parameters, "gain": 0.123, "eta": 0.5})
+        for s in network.synapses[:1]
+    )
     other = dataclasses.replace(
-        actor_critic, signal=signal, network=dataclasses.replace(network, synapses=changed + network.synapses[1:])
+        actor_critic,
+        signal=signal,
+        network=dataclasses.replace(network, synapses=changed + network.synapses[1:]),
     )
     first, second = session_of(actor_critic), session_of(other, seeds=[1, 2], limit=3)
     assert first.kernel.source == second.kernel.source
@@ -118,7 +123,12 @@ def test_kernel_text_does_not_depend_on_numbers(actor_critic: AgentModel, sessio
 def test_kernel_can_be_read(actor_critic: AgentModel, session_of: Any) -> None:
     source = session_of(actor_critic).kernel.source
     compile(source, "<kernel>", "exec")
-    for text in ("# place: state update and threshold", "# place_critic: on_pre", "# critic: reset", "def run_agent("):
+    for text in (
+        "# place: state update and threshold",
+        "# place_critic: on_pre",
+        "# critic: reset",
+        "def run_agent(",
+    ):
         assert text in source
 
 
@@ -140,7 +150,9 @@ def test_never_solved_is_minus_one(actor_critic: AgentModel, session_of: Any) ->
     assert session.solved_at.tolist() == [-1]
 
 
-def test_evaluation_keeps_weights_and_draws_its_own_numbers(actor_critic: AgentModel, session_of: Any) -> None:
+def test_evaluation_keeps_weights_and_draws_its_own_numbers(
+    actor_critic: AgentModel, session_of: Any
+) -> None:
     session = trained(session_of(actor_critic, seeds=[0, 1]))
     learned = {name: array.copy() for name, array in session.learned().items()}
     lengths = session.state["lengths"].copy()
@@ -154,7 +166,9 @@ def test_evaluation_keeps_weights_and_draws_its_own_numbers(actor_critic: AgentM
     assert not np.array_equal(session.state["lengths"], lengths[:, :EPISODES])
 
 
-def test_checkpoint_of_the_state_in_mid_episode(actor_critic: AgentModel, session_of: Any, alone: Any) -> None:
+def test_checkpoint_of_the_state_in_mid_episode(
+    actor_critic: AgentModel, session_of: Any, alone: Any
+) -> None:
     session = session_of(actor_critic, seeds=[3])
     session.run(5, Stop(EPISODES))
     assert 0 < session.state["counters"][0, 3] < 12 or session.episodes[0] > 0
@@ -168,9 +182,14 @@ def test_checkpoint_of_the_state_in_mid_episode(actor_critic: AgentModel, sessio
 
 @pytest.mark.usefixtures("interpreted")
 def test_nan_is_reported_with_population_time_and_seed(gadget: Any, session_of: Any) -> None:
-    diverges = Neurons("runaway", 2, "du/dt = u*u/ms : 1", threshold="u > 1e30", method="euler", initial={"u": 1.0})
+    diverges = Neurons(
+        "runaway", 2, "du/dt = u*u/ms : 1", threshold="u > 1e30", method="euler", initial={"u": 1.0}
+    )
     session = session_of(gadget([diverges]), seeds=[17])
-    with np.errstate(all="ignore"), pytest.raises(SimulationError, match=r"'runaway'.* at 0\.020 s \(seed 17\)"):
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(SimulationError, match=r"'runaway'.* at 0\.020 s \(seed 17\)"),
+    ):
         session.run(10, Stop(2))
 
 
@@ -199,7 +218,9 @@ def test_reward_that_is_not_finite_is_reported(value: float, gadget: Any, sessio
         return p[0] if step > 2 else 0.0
 
     task = tasks.CartPole()
-    reward = dataclasses.replace(rewards.make("survival").bind(task), name="broken", function=broken, parameters={"a": value})
+    reward = dataclasses.replace(
+        rewards.make("survival").bind(task), name="broken", function=broken, parameters={"a": value}
+    )
     session = FastSession(gadget(), task, reward, [23], 3)
     with pytest.raises(SimulationError, match=r"reward 'broken' returned NaN or infinity \(seed 23\)"):
         session.run(10, Stop(2))
@@ -207,13 +228,34 @@ def test_reward_that_is_not_finite_is_reported(value: float, gadget: Any, sessio
 
 def test_a_task_with_other_actions_is_refused(actor_critic: AgentModel, session_of: Any) -> None:
     with pytest.raises(InvalidValueError, match="3 actions"):
-        session_of(actor_critic, task=tasks.make("cartpole-medium") if "cartpole-medium" in tasks.names() else three_actions())
+        session_of(actor_critic, task=three_actions())
 
 
 def three_actions() -> tasks.CartPole:
     return next(
-        task for name in tasks.cartpole.DIFFICULTIES if (task := tasks.CartPole(difficulty=name)).n_actions == 3
+        task
+        for name in tasks.cartpole.DIFFICULTIES
+        if (task := tasks.CartPole(difficulty=name)).n_actions == 3
     )
+
+
+@pytest.mark.usefixtures("interpreted")
+def test_an_encoder_must_write_a_variable_that_exists(gadget: Any, session_of: Any) -> None:
+    model = gadget()
+    lost = dataclasses.replace(model, encoder=dataclasses.replace(model.encoder, variable="current"))
+    with pytest.raises(SnnrlError, match=r"'current'.*drive"):
+        session_of(lost)
+
+
+@pytest.mark.usefixtures("interpreted")
+def test_observation_and_encoder_must_fit(gadget: Any, session_of: Any) -> None:
+    """An encoder of five variables reads beyond an observation of four."""
+    model = gadget()
+    wide = dataclasses.replace(model.encoder, scale=(1.0,) * 5, bounded=(True,) * 5)
+    place = dataclasses.replace(model.network.neurons[0], size=10)
+    network = dataclasses.replace(model.network, neurons=(place, *model.network.neurons[1:]))
+    with pytest.raises(SnnrlError, match=r"5.*4|4.*5"):
+        session_of(dataclasses.replace(model, network=network, encoder=wide))
 
 
 def test_unknown_variable_is_refused(actor_critic: AgentModel, session_of: Any) -> None:
@@ -257,7 +299,9 @@ POPULATIONS: dict[str, tuple[Neurons, ...]] = {
 
 @pytest.mark.usefixtures("interpreted")
 @pytest.mark.parametrize("name", POPULATIONS)
-def test_populations_agree_with_the_reference(name: str, gadget: Any, session_of: Any, assert_agreement: Any) -> None:
+def test_populations_agree_with_the_reference(
+    name: str, gadget: Any, session_of: Any, assert_agreement: Any
+) -> None:
     assert_agreement(session_of(gadget(POPULATIONS[name]), seeds=[5], limit=4), 2)
 
 
@@ -356,12 +400,14 @@ class Mirror(gymnasium.Env[np.ndarray, int]):
         self.state = np.zeros(4)
 
     def reset(self, **options: Any) -> tuple[np.ndarray, dict[str, Any]]:
+        """Start as the compiled task does."""
         self.episode += 1
         uniforms = random.uniform(self.seed, random.stream_id("task/reset"), self.episode, 4)
         self.physics.reset(self.state, uniforms, self.physics.parameters)
         return self.state.copy(), {}
 
     def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """Take one step of the physics."""
         done = bool(self.physics.step(self.state, action, self.physics.parameters))
         return self.state.copy(), 0.0, done, False, {}
 
@@ -387,14 +433,22 @@ def test_outside_and_inside_give_the_same_numbers(
     assert not session.compiled
     session.run(10**6, Stop(EPISODES))
     found = results(session)
-    assert_same({n: a for n, a in found.items() if n != "streams"}, {n: alone[n] for n in found if n != "streams"})
+    assert_same(
+        {n: a for n, a in found.items() if n != "streams"}, {n: alone[n] for n in found if n != "streams"}
+    )
 
 
-def outside(env_id: str, session_of: Any, actor_critic: AgentModel, seeds: Any = (0, 1), threads: int = 1) -> FastSession:
+def outside(
+    env_id: str, session_of: Any, actor_critic: AgentModel, seeds: Any = (0, 1), threads: int = 1
+) -> FastSession:
     task = tasks.GymTask(env_id, steps=20)
     from snnrl import networks
 
-    model = actor_critic if env_id.startswith("CartPole") else networks.ActorCritic(cells_per_variable=2).build(task)
+    model = (
+        actor_critic
+        if env_id.startswith("CartPole")
+        else networks.ActorCritic(cells_per_variable=2).build(task)
+    )
     return session_of(model, seeds=seeds, task=task, reward="environment", threads=threads)  # type: ignore[no-any-return]
 
 

@@ -10,6 +10,7 @@ from scipy.linalg import expm
 
 from snnrl.equations.lower import lower
 from snnrl.equations.statements import evaluate
+from snnrl.errors import ModelError
 from snnrl.model import Network, Neurons
 from snnrl.networks.populations import lif_neurons
 
@@ -37,10 +38,14 @@ def trajectory(neurons: Neurons, dt: float, steps: int, **start: Any) -> dict[st
 @pytest.mark.parametrize("dt", [1e-3, 1e-4])
 def test_membrane_under_a_constant_current(dt: float) -> None:
     """``u(t) = b + (u0 - b) exp(-t/tau)``."""
-    cell = Neurons("cell", 1, "du/dt = (b - u)/tau : 1", method="exact", parameters={"tau": "10*ms", "b": 0.8})
+    cell = Neurons(
+        "cell", 1, "du/dt = (b - u)/tau : 1", method="exact", parameters={"tau": "10*ms", "b": 0.8}
+    )
     steps = round(0.05 / dt)
     t = dt * np.arange(steps + 1)
-    np.testing.assert_allclose(trajectory(cell, dt, steps, u=-0.3)["u"], 0.8 - 1.1 * np.exp(-t / TAU), rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(
+        trajectory(cell, dt, steps, u=-0.3)["u"], 0.8 - 1.1 * np.exp(-t / TAU), rtol=1e-12, atol=1e-13
+    )
 
 
 def test_membrane_after_one_synaptic_event() -> None:
@@ -52,7 +57,9 @@ def test_membrane_after_one_synaptic_event() -> None:
     np.testing.assert_allclose(trajectory(cell, 1e-3, 100, I=1.7)["u"], closed, rtol=1e-10, atol=1e-13)
 
 
-def test_membrane_in_the_compiled_order_of_an_environment_step(gadget: Any, session_of: Any, interpreted: None) -> None:
+def test_membrane_in_the_compiled_order_of_an_environment_step(
+    gadget: Any, session_of: Any, interpreted: None
+) -> None:
     """The same closed form read from a session at the end of environment steps."""
     from snnrl.engines.fast.engine import Stop
 
@@ -84,7 +91,10 @@ def spike_trains(gadget: Any, session_of: Any, interpreted_module: Any) -> np.nd
     model = dataclasses.replace(model, network=dataclasses.replace(model.network, dt="0.1*ms"))
     with pytest.MonkeyPatch.context() as patch, np.errstate(over="ignore"):
         patch.setattr(engine, "load_module", interpreted_module)
-        spikes = [session_of(model, seeds=[seed], limit=20).record_episode(0, True, 1.0)[0]["cell"] for seed in (0, 1)]
+        spikes = [
+            session_of(model, seeds=[seed], limit=20).record_episode(0, True, 1.0)[0]["cell"]
+            for seed in (0, 1)
+        ]
     longest: np.ndarray = max(spikes, key=len)
     assert len(longest) >= 0.15 / DT
     return longest
@@ -140,7 +150,24 @@ def test_order_of_convergence(method: str, order: int) -> None:
 
 
 def test_exact_has_no_error_at_any_step() -> None:
-    assert max(error("exact", steps) for steps in (1, 3, 50)) < 1e-13
+    cell = Neurons("cell", 1, "dx/dt = (y - x)/tau : 1\ndy/dt = (0.5*x - 2*y)/tau : 1", method="exact",
+                   parameters={"tau": "10*ms"})  # fmt: skip
+    expected = expm(2.0 * np.array([[-1.0, 1.0], [0.5, -2.0]])) @ [1.0, 0.5]
+    for steps in (1, 3, 50):
+        end = trajectory(cell, 2 * TAU / steps, steps, x=1.0, y=0.5)
+        np.testing.assert_allclose([end["x"][-1], end["y"][-1]], expected, rtol=1e-12)
+
+
+def test_exact_does_not_take_the_imaginary_unit_for_the_current() -> None:
+    """An undamped oscillator has imaginary eigenvalues: solve it, or say so; sympy's I is not the variable I."""
+    cell = Neurons(
+        "cell", 1, "dI/dt = u/tau : 1\ndu/dt = -I/tau : 1", method="exact", parameters={"tau": "10*ms"}
+    )
+    try:
+        found = trajectory(cell, 0.004, 10, I=1.0, u=0.0)["I"]
+    except ModelError:
+        return
+    np.testing.assert_allclose(found, np.cos(0.4 * np.arange(11)), rtol=1e-11)
 
 
 def test_exact_covers_systems_with_a_singular_matrix() -> None:

@@ -11,7 +11,13 @@ from snnrl import networks, tasks
 from snnrl.coding import FirstSpikeAction, FirstSpikeLatency, GaussianPopulation, PlaceCells, SignedRate
 from snnrl.errors import InvalidValueError, UnknownNameError
 from snnrl.model import AgentModel, Network, RewardBaseline, TDError, from_json, to_json
-from snnrl.networks.populations import current_driven_cells, latency_cells, lif_neurons, poisson_cells, resting_count
+from snnrl.networks.populations import (
+    current_driven_cells,
+    latency_cells,
+    lif_neurons,
+    poisson_cells,
+    resting_count,
+)
 from snnrl.plasticity import devices
 
 
@@ -38,7 +44,9 @@ def test_three_actions_inhibit_one_another() -> None:
 
 def test_too_many_variables_for_a_grid_get_a_population_code() -> None:
     acrobot = tasks.GymTask("Acrobot-v1")
-    assert isinstance(networks.ActorCritic(cells_per_variable=4).build(acrobot).encoder, PlaceCells)  # 4**6 = 4096
+    assert isinstance(
+        networks.ActorCritic(cells_per_variable=4).build(acrobot).encoder, PlaceCells
+    )  # 4**6 = 4096
     encoder = networks.ActorCritic(cells_per_variable=5).build(acrobot).encoder
     assert isinstance(encoder, GaussianPopulation)
     assert encoder.size == 30
@@ -104,7 +112,9 @@ def test_poisson_cells_fire_at_their_rate_independently(session_of: Any) -> None
 @pytest.mark.usefixtures("interpreted")
 def test_latency_cells_spike_once_at_their_latency(session_of: Any, next_episode: Any) -> None:
     task = tasks.CartPole()
-    encoder = FirstSpikeLatency("input", "latency", task.observation_scale, task.observation_bounded, 0.02, (3,), (1.0,), 0.5)
+    encoder = FirstSpikeLatency(
+        "input", "latency", task.observation_scale, task.observation_bounded, 0.02, (3,), (1.0,), 0.5
+    )
     session = session_of(agent(latency_cells("input", 12), encoder), seeds=[2], limit=3)
     spikes, trace = next_episode(session)
     windows = spikes["input"].reshape(len(trace), 20, 12)

@@ -62,12 +62,18 @@ def zoo() -> AgentModel:
                              connectivity=Pairs([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], [0, 1, 2, 0, 1, 2, 0, 1, 2, 0]))  # fmt: skip
     rivals = Synapses("rivals", "action_0", "action_1", on_pre="u_post -= 0.3\nh_post += 1", weights=())
     task = tasks.CartPole()
-    encoder = GaussianPopulation("place", "drive", task.observation_scale, task.observation_bounded, 4.0, (2, 2, 3, 3))
+    encoder = GaussianPopulation(
+        "place", "drive", task.observation_scale, task.observation_bounded, 4.0, (2, 2, 3, 3)
+    )
     return AgentModel(
         Network((current_driven_cells("place", 10), background, hidden, *actors),
                 (multiplicative, clocked, short_term, releases, tagged, rstdp, rivals)),
         encoder, SpikeCountAction(("action_0", "action_1")), PopulationValue("hidden[1:4]", 0.1, 1.0, 0.6), TDError(0.9),
     )  # fmt: skip
+
+
+ROUGH = {"limit": 6, "force": 60.0}
+"""A push (N) with which half of the episodes end by a fall, the others are truncated."""
 
 
 def build(name: str) -> AgentModel:
@@ -93,14 +99,16 @@ def build(name: str) -> AgentModel:
 def test_compiled_kernel_agrees_with_the_reference(
     name: str, learning: bool, session_of: Any, assert_agreement: Any
 ) -> None:
-    assert_agreement(session_of(build(name), seeds=[3], limit=9), 2, learning)
+    assert_agreement(session_of(build(name), seeds=[3], **ROUGH), 2, learning, most=8)
 
 
 @pytest.mark.usefixtures("interpreted")
 @pytest.mark.parametrize("windowed", [True, False])
-@pytest.mark.parametrize("name", ["td-ltp", "r-stdp", "policy-gradient", "reward-modulated", "half-select", "zoo"])
+@pytest.mark.parametrize(
+    "name", ["td-ltp", "r-stdp", "policy-gradient", "reward-modulated", "half-select", "zoo"]
+)
 def test_kernel_text_agrees_with_the_reference(
     name: str, windowed: bool, session_of: Any, assert_agreement: Any
 ) -> None:
     """The same comparison with the kernel's text run as Python, on both paths."""
-    assert_agreement(session_of(build(name), seeds=[4], limit=6, windowed=windowed), 2)
+    assert_agreement(session_of(build(name), seeds=[4], **ROUGH, windowed=windowed), 2, most=8)

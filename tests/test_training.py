@@ -30,14 +30,14 @@ def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def learned(path: Path) -> dict[str, np.ndarray]:
-    """What is in ``agent.npz``, without the clock on the wall."""
+    """Load what is in ``agent.npz``, without the clock on the wall."""
     state, _ = RunFolder.open(path).load_checkpoint()
     return {name: array for name, array in state.items() if name != "wall_time"}
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainingResult, Path, list[Progress]]:
-    """The run without an interruption, with the report of what happened on the way."""
+    """Do the run without an interruption, with the report of what happened on the way."""
     path, seen = tmp_path_factory.mktemp("whole") / "run", []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "CHUNK", 40)
@@ -52,6 +52,7 @@ class Interrupt:
         self.phase, self.left, self.error = phase, call, error
 
     def __call__(self, progress: Progress) -> None:
+        """Count, and raise."""
         self.left -= progress.phase == self.phase
         if self.left == 0:
             raise self.error
@@ -60,7 +61,9 @@ class Interrupt:
 def assert_same_result(result: TrainingResult, path: Path, whole: tuple[TrainingResult, Path, Any]) -> None:
     for mine, expected in zip(result.agents, whole[0].agents, strict=True):
         for field in dataclasses.fields(mine):
-            np.testing.assert_array_equal(getattr(mine, field.name), getattr(expected, field.name), err_msg=field.name)
+            np.testing.assert_array_equal(
+                getattr(mine, field.name), getattr(expected, field.name), err_msg=field.name
+            )
     mine, expected = learned(path), learned(whole[1])
     assert mine.keys() == expected.keys()
     for name in expected:
@@ -77,7 +80,9 @@ def test_the_whole_run_is_worth_interrupting(whole: tuple[TrainingResult, Path, 
     assert phases.count("learning") >= 3
     assert phases.count("evaluation") >= 2
     assert phases == sorted(phases, reverse=True)
-    assert [p.env_steps for p in seen if p.phase == "learning"][-1] == sum(a.episode_lengths.sum() for a in result.agents)
+    assert [p.env_steps for p in seen if p.phase == "learning"][-1] == sum(
+        a.episode_lengths.sum() for a in result.agents
+    )
     assert seen[-1].seeds_done == 3
     for agent in result.agents:
         assert len(agent.episode_lengths) == 6
@@ -85,33 +90,35 @@ def test_the_whole_run_is_worth_interrupting(whole: tuple[TrainingResult, Path, 
     assert len({tuple(agent.episode_lengths) for agent in result.agents}) == 3
 
 
-@pytest.mark.parametrize(("phase", "call"), [("learning", 1), ("learning", 2), ("evaluation", 1), ("evaluation", 2)])
+@pytest.mark.parametrize(
+    ("phase", "call"), [("learning", 1), ("learning", 2), ("evaluation", 1), ("evaluation", 2)]
+)
 def test_interrupted_and_resumed_is_uninterrupted(phase: str, call: int, whole: Any, tmp_path: Path) -> None:
-    path = tmp_path / "run"
+    """The same numbers, and nothing that was done before is done again."""
+    path, seen = tmp_path / "run", []
     with pytest.raises(KeyboardInterrupt):
         training.train(CONFIG, path, None, Interrupt(phase, call))
-    assert_same_result(training.train(CONFIG, None, path), path, whole)
+    assert_same_result(training.train(CONFIG, None, path, seen.append), path, whole)
+    looks = [progress.phase for progress in whole[2]]
+    assert [progress.phase for progress in seen] == looks[looks.index(phase) + call :]
 
 
 def test_interrupted_at_every_look_at_the_clock(whole: Any, tmp_path: Path) -> None:
-    path, interruptions = tmp_path / "run", 0
-    out: dict[str, Any] = {"out": path}
-    while True:
-        try:
-            result = training.train(CONFIG, **out, progress=_raise)
-        except KeyboardInterrupt:
-            interruptions, out = interruptions + 1, {"resume": path}
-        else:
-            break
-    assert interruptions == len(whole[2])
-    assert_same_result(result, path, whole)
+    path, options = tmp_path / "run", {"out": tmp_path / "run"}
+    for _ in whole[2]:
+        with pytest.raises(KeyboardInterrupt):
+            training.train(CONFIG, **options, progress=_raise)  # type: ignore[arg-type]
+        options = {"resume": path}
+    assert_same_result(training.train(CONFIG, None, path, _raise), path, whole)
 
 
 def _raise(progress: Progress) -> None:
     raise KeyboardInterrupt
 
 
-def test_a_crash_goes_back_to_the_last_checkpoint(whole: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_goes_back_to_the_last_checkpoint(
+    whole: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without a chance to save: two looks were saved, the third is lost and done again."""
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1.0)
     path = tmp_path / "run"
@@ -124,22 +131,24 @@ def test_a_crash_goes_back_to_the_last_checkpoint(whole: Any, tmp_path: Path, mo
 def test_resume_through_the_public_function(whole: Any, tmp_path: Path) -> None:
     path = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        snnrl.train("cartpole", out=path, progress=Interrupt("learning", 2), **options())
+        snnrl.train("cartpole", out=path, progress=Interrupt("learning", 2), **given_options())
     result = snnrl.train(resume=path)
     assert_same_result(result, path, whole)
 
 
-def options() -> dict[str, Any]:
+def given_options() -> dict[str, Any]:
     return {name: value for name, value in CONFIG.to_dict().items() if name != "task" and value is not None}
 
 
 def test_unknown_option_is_named() -> None:
-    with pytest.raises(UnknownNameError, match="'episods'.*did you mean 'episodes'"):
+    with pytest.raises(UnknownNameError, match=r"'episods'.*did you mean 'episodes'"):
         snnrl.train("cartpole", episods=3)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_threads_and_chunks_change_nothing(threads: int, whole: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_and_chunks_change_nothing(
+    threads: int, whole: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(training, "CHUNK", 1000)
     config = dataclasses.replace(CONFIG, threads=threads)
     assert_same_result(training.train(config, tmp_path / "run"), tmp_path / "run", whole)
@@ -196,7 +205,7 @@ def test_evaluation_with_other_exploration_differs(whole: Any) -> None:
 def test_a_run_that_is_not_finished_can_not_be_evaluated(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         training.train(CONFIG, tmp_path / "run", None, Interrupt("learning", 1))
-    with pytest.raises(RunFolderError, match="half written|--resume"):
+    with pytest.raises(RunFolderError, match=r"half written|--resume"):
         snnrl.evaluate(tmp_path / "run")
 
 
@@ -207,7 +216,9 @@ def test_silent_population_ends_training_with_its_name(monkeypatch: pytest.Monke
     from snnrl.errors import SimulationError
 
     monkeypatch.setattr(training, "SILENT_AFTER", 10)
-    dead = dataclasses.replace(CONFIG, network_parameters={**SMALL, "critic_bias": 0.1, "critic_noise": 0.0, "gain": 1e-9})
+    dead = dataclasses.replace(
+        CONFIG, network_parameters={**SMALL, "critic_bias": 0.1, "critic_noise": 0.0, "gain": 1e-9}
+    )
     with pytest.raises(SimulationError, match="population 'critic' has been silent for"):
         training.train(dead)
 
@@ -217,7 +228,9 @@ def test_rewards_in_the_records_are_sums_of_the_reward() -> None:
     """Survival pays one per step, so an episode's reward is its length less the fall."""
     from snnrl.tasks import rewards
 
-    result = training.train(dataclasses.replace(CONFIG, reward="survival", evaluation_episodes=0, seeds=2, episodes=3))
+    result = training.train(
+        dataclasses.replace(CONFIG, reward="survival", evaluation_episodes=0, seeds=2, episodes=3)
+    )
     survival = rewards.make("survival")
     for agent in result.agents:
         for length, total in zip(agent.episode_lengths, agent.episode_rewards, strict=True):

@@ -71,7 +71,7 @@ def train(
     reward: Annotated[
         str | None,
         _option(
-            "reward", "Reward function, see 'snnrl info'.", f"{options.DEFAULT_REWARD}, if it fits the task"
+            "reward", "Reward function, see 'snnrl info'.", "gaussian; progress without a critic; the task's own elsewhere"
         ),
     ] = None,
     seeds: Annotated[str | None, _option("seeds", "Number of agents.")] = None,

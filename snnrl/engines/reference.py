@@ -150,10 +150,12 @@ class _Population:
                 self.values[statement.target][rows] = local[statement.target]
 
     def write(self, variable: str, neurons: Vector, value: Any, add: bool) -> None:
-        """A synaptic write to ``neurons`` (repeats add up), unless the variable is masked by refractoriness."""
+        """Write to ``neurons`` from synapses (repeats add up), unless refractoriness masks the variable."""
         target = self.values[variable]
         where = neurons if variable in self.lowered.variables else np.zeros_like(neurons)
-        writable = self.active[neurons] if variable in self.lowered.conditional else np.full(neurons.shape, True)
+        writable = (
+            self.active[neurons] if variable in self.lowered.conditional else np.full(neurons.shape, True)
+        )
         values = np.broadcast_to(value, neurons.shape)[writable]
         if add:
             np.add.at(target, where[writable], values)
@@ -164,7 +166,9 @@ class _Population:
 class _Group:
     """One group of synapses as a flat list: synapse k goes from ``i[k]`` to ``j[k]``; variables are ``[n]``."""
 
-    def __init__(self, lowered: LoweredSynapses, source: _Population, target: _Population, clock: _Clock) -> None:
+    def __init__(
+        self, lowered: LoweredSynapses, source: _Population, target: _Population, clock: _Clock
+    ) -> None:
         self.lowered, self.source, self.target, self.clock = lowered, source, target, clock
         if lowered.sources is None or lowered.targets is None:
             self.i, self.j = (x.ravel() for x in np.indices((lowered.n_source, lowered.n_target)))
@@ -200,7 +204,9 @@ class _Group:
             value = draws.evaluate(expression, {n: self._read(n, rows, local) for n in _reads(expression)})
             self._write(statement.target, value, rows, bool(text), local, learning)
 
-    def _write(self, name: str, value: Any, rows: Vector, add: bool, local: dict[str, Any], learning: bool) -> None:
+    def _write(
+        self, name: str, value: Any, rows: Vector, add: bool, local: dict[str, Any], learning: bool
+    ) -> None:
         if name in self.lowered.weights and not learning:
             return
         if name in self.values:
@@ -223,7 +229,9 @@ class _Group:
         for neuron in self.target.spikes[self.clock.step]:
             self.run(self.lowered.on_post, "on_post", np.flatnonzero(self.j == neuron), learning)
 
-    def all(self, statements: Sequence[Statement], event: str, learning: bool, step: int | None = None) -> None:
+    def all(
+        self, statements: Sequence[Statement], event: str, learning: bool, step: int | None = None
+    ) -> None:
         """Run statements on every synapse."""
         self.run(statements, event, np.arange(self.i.size), learning, step)
 
@@ -273,8 +281,10 @@ class ReferenceAgent:
 
     def begin_episode(self) -> None:
         """Put everything but what was learned back to its start."""
-        for part in (*self.populations.values(), *self.groups.values()):
-            part.begin_episode()
+        for population in self.populations.values():
+            population.begin_episode()
+        for group in self.groups.values():
+            group.begin_episode()
         self.first, self.value = True, 0.0
         self.clock.signals |= {"reward": 0.0, "td_error": 0.0, "reward_error": 0.0}
 
@@ -284,7 +294,9 @@ class ReferenceAgent:
         draws = random.uniform(
             self.clock.seed, random.stream_id(f"{self.clock.prefix}action"), self.decision, 1
         )
-        spikes = [self._read_out(readout) for readout in self.model.readouts[: len(self.model.action.populations)]]
+        spikes = [
+            self._read_out(readout) for readout in self.model.readouts[: len(self.model.action.populations)]
+        ]
         counts = np.array([sum(s.size for s in window) for window in spikes], dtype=np.float64)
         first = np.array([next((k for k, s in enumerate(w) if s.size), -1) for w in spikes])
         decode, packed = type(self.model.action).function, self.model.action.packed()

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from snnrl.equations.statements import Statement
 
-#: Names every statement may read: the learning signals of the environment step, and the scale of exploration.
-SHARED_SIGNALS = ("reward", "td_error", "reward_error", "exploration")
+#: Names every statement may read: the learning signals of the environment step, the scale of exploration, and
+#: success: the mean length of the last 20 episodes over the longest possible one (0 where length is no merit).
+SHARED_SIGNALS = ("reward", "td_error", "reward_error", "exploration", "success")
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,8 @@ LEAST = {"seeds": 1, "seed": 0, "episodes": 1, "evaluation_episodes": 0, "thread
 
 DEFAULT_DEVICE = "vteam"
 DEFAULT_SPREAD = 0.3
-DEFAULT_REWARD = "gaussian"
+DEFAULT_REWARDS = {"actor-critic": "gaussian", "reward-modulated": "progress"}
+"""By network: without a critic only a reward that grades every push carries a signal."""
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
@@ -70,7 +71,7 @@ class TrainingConfig:
         Relative device-to-device spread of thresholds and rates, 0 <= spread < 1; only with
         ``synapse="memristive"``, where the default is `DEFAULT_SPREAD`.
     reward
-        Name of a reward function, see `snnrl.tasks.rewards.make`; by default `DEFAULT_REWARD` where the task
+        Name of a reward function, see `snnrl.tasks.rewards.make`; by default that of `DEFAULT_REWARDS` where the task
         has the variables it reads, and the environment's own reward elsewhere.
     reward_parameters
         Parameters of the reward that differ from its defaults.
@@ -140,7 +141,7 @@ class TrainingConfig:
         self._settle_device()
         task = self.make_task()
         if self.reward is None:
-            self._set("reward", _default_reward(task))
+            self._set("reward", _default_reward(task, self.network))
         self.make_reward()
         self._set(
             "evaluation_exploration", real_number("evaluation_exploration", self.evaluation_exploration, 0.0)
@@ -229,14 +230,15 @@ def _text(value: Json) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _default_reward(task: Task) -> str:
+def _default_reward(task: Task, network: str) -> str:
     from snnrl.tasks import rewards
 
+    chosen = DEFAULT_REWARDS[network]
     try:
-        rewards.make(DEFAULT_REWARD).bind(task)
+        rewards.make(chosen).bind(task)
     except InvalidValueError:
         return "environment"
-    return DEFAULT_REWARD
+    return chosen
 
 
 def option_names() -> tuple[str, ...]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # The kernel's counters and control values; `library.HEADER` names them for the kernel itself.
 STEP, DECISION, EPISODE, EPISODE_STEP, SOLVED_AT, FINISHED, ERROR, RECORD_FROM, ENV_STEPS, MODE = range(10)
-VALUE, TD_ERROR, REWARD, REWARD_ERROR, MEAN_REWARD, LAST_REWARD, LAST_REWARD_ERROR, EPISODE_REWARD, RECENT = range(9)
+VALUE, TD_ERROR, REWARD, REWARD_ERROR, MEAN_REWARD, LAST_REWARD, LAST_REWARD_ERROR, EPISODE_REWARD, RECENT, SUCCESS = range(10)
 
 State = dict[str, NDArray[Any]]
 
@@ -104,7 +104,7 @@ class FastSession:
         common: State = {name: np.zeros(layout.arrays[name].shape, layout.arrays[name].dtype) for name in layout.names("common")}
         common |= {"p": kernel.scalars, "tables": kernel.tables, **kernel.common}
         common |= {"encoder_p": self.model.encoder.packed(), "action_p": self.model.action.packed()}
-        common |= {"value_p": value_parameters(self.model), "signal_p": signal_parameters(self.model)}
+        common |= {"value_p": value_parameters(self.model), "signal_p": signal_parameters(self.model, self.task)}
         if self.task_kernel is not None:
             common |= {"task_p": np.asarray(self.task_kernel.parameters, np.float64), "reward_p": self.reward.p}
         return common

@@ -20,6 +20,7 @@ from snnrl.engines.fast.synapses import SynapseGroup
 from snnrl.equations.lowered import LoweredNetwork
 from snnrl.model import AgentModel, RewardBaseline, TDError
 from snnrl.random import NORMAL_SCALE
+from snnrl.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ class _Generator:
         add, double = self.layout.add, np.float64
         n_populations, n_actions = len(self.network.neurons), len(self.model.action.populations)
         add("counters", 10, "control", np.int64)
-        add("control", 9, "control", double)
+        add("control", 10, "control", double)
         add("streams", 0, "control", np.uint64)
         add("lengths", 0, "control", np.int32)
         add("rewards", 0, "control", double)
@@ -210,7 +211,7 @@ class _Generator:
         body.add("counters[STEP] = step")
         head = Source()
         head.add("exploration = real(exploration_)", "td_error, reward = real(control[TD_ERROR]), real(control[REWARD])")
-        head.add("reward_error = real(control[REWARD_ERROR])")
+        head.add("reward_error, success = real(control[REWARD_ERROR]), real(control[SUCCESS])")
         head.add("step = counters[STEP]", "decision = counters[DECISION] - 1 - counters[RECORD_FROM]")
         first = next(iter(self.populations.values()))
         head.add(f"recording = {first.record}.shape[0] > 0")
@@ -224,7 +225,7 @@ class _Generator:
         body, head = Source(), Source()
         for group in self.groups:
             group.emit_reward(body)
-        head.add("exploration = real(exploration_)", f"t = real(counters[STEP] * {self.network.dt!r})")
+        head.add("exploration = real(exploration_)", "success = real(control[SUCCESS])", f"t = real(counters[STEP] * {self.network.dt!r})")
         self.constants.prologue(head)
         parameters = ["end", "reward_step", "learning", "exploration_", "td_error", "reward", "reward_error",
                       "old_td_error", "old_reward", "old_reward_error"]  # fmt: skip
@@ -265,7 +266,7 @@ class _Generator:
         variables = self._variables()
         others = {n: 0.0 for n in self.layout.names("episode") if n not in variables}
         return {n: v for n, v in variables.items() if isinstance(v, float)} | {
-            n: 0 if self.layout.arrays[n].dtype.kind == "i" else v for n, v in others.items()
+            n: 0 if self.layout.arrays[n].dtype.kind in "iu" else v for n, v in others.items()
         }
 
     def _expression_initials(self) -> list[str]:
@@ -279,9 +280,10 @@ def value_parameters(model: AgentModel) -> NDArray[np.float64]:
     return np.array([model.value.baseline, model.value.scale, model.value.smoothing])
 
 
-def signal_parameters(model: AgentModel) -> NDArray[np.float64]:
-    """Return the numbers of the learning signal."""
+def signal_parameters(model: AgentModel, task: Task) -> NDArray[np.float64]:
+    """Return the numbers of the learning signal, and the success of one step of mean episode length."""
+    success = 0.0 if task.solved_length is None else 1.0 / task.max_steps
     if isinstance(model.signal, TDError):
-        return np.array([model.signal.gamma, model.signal.clip])
+        return np.array([model.signal.gamma, model.signal.clip, success])
     assert isinstance(model.signal, RewardBaseline)
-    return np.array([model.signal.time_constant])
+    return np.array([model.signal.time_constant, 0.0, success])

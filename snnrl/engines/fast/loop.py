@@ -64,6 +64,7 @@ def _emit_learn(out: Source, functions: Functions, model: AgentModel, steps: int
     else:
         out.add("error = 0.0")
     out.add("first = counters[EPISODE_STEP] == 0")
+    out.add("control[SUCCESS] = min(1.0, control[RECENT] * signal_p[2])")
     out.add("td_error = real(0.0 if first else error)")
     out.add("reward = real(0.0 if first else control[LAST_REWARD])")
     out.add("reward_error = real(0.0 if first else control[LAST_REWARD_ERROR])")

@@ -13,11 +13,14 @@ from snnrl.engines.fast.plans import Plan, frozen_plan, learning_plan
 from snnrl.engines.fast.populations import Population, RandomSites, Streams
 from snnrl.engines.fast.render import Constants, Scope, Source
 from snnrl.equations.lowered import SHARED_SIGNALS, LoweredSynapses
+from snnrl.equations.rest import rests
 from snnrl.equations.statements import Statement, calls_random
 from snnrl.equations.structure import LinearFlow, Structure, analyse
 
 _SIGNALS = {name: name for name in SHARED_SIGNALS} | {"t": "t"}
-_OLD_SIGNALS = {name: f"old_{name}" for name in SHARED_SIGNALS} | {"exploration": "exploration", "t": "t"}
+_OLD_SIGNALS = {name: f"old_{name}" for name in SHARED_SIGNALS} | {
+    "exploration": "exploration", "success": "success", "t": "t"
+}  # fmt: skip
 
 
 @dataclass
@@ -47,6 +50,9 @@ class SynapseGroup:
             self._declare_sums()
         if s.sources is not None:
             self._declare_pairs()
+        self.alive = ""
+        if s.on_pre and rests(s, self.structure):
+            self.alive = self.layout.add(f"{name}_alive", s.n_source, "episode", np.uint8)
 
     def _role(self, variable: str) -> str:
         return "learned" if variable in self.lowered.weights else "episode"
@@ -343,6 +349,8 @@ class SynapseGroup:
         body = Source()
         with body.block(f"for a in range({count}):"):
             body.add("i = " + spikes.format(a="a"))
+            if self.alive and plan is self.learning:
+                body.add(f"{self.alive}[i] = 1")
             if windowed:
                 self._emit_since(body, "s")
             body.add(*(f"pre_{v} = {self._combine_factored(v, loads)}" for v in sorted(pre)))
@@ -433,6 +441,8 @@ class SynapseGroup:
         moving = {v for v in plan.flow.coefficients if v not in self.structure.pre | self.structure.post}
         body = Source()
         with body.block(f"for i in range({self.lowered.n_source}):"):
+            if self.alive and plan is self.learning:
+                body.add(f"if {self.alive}[i] == 0 and counters[DECISION] > 1:", "    continue  # at rest")
             if windowed:
                 self._emit_since(body, "0")
             body.add(*(f"pre_{v} = {self._combine_factored(v, loads)}" for v in sorted(pre)))
