@@ -21,7 +21,7 @@ def names() -> list[str]:
 
 
 def _actor_rule(plasticity: str, signal: str, decay: float) -> Rule:
-    """The actors' rule; the amplitude of every tag is 0.1 per pair, whichever rule writes it."""
+    """Return the actors' rule; the amplitude of every tag is 0.1 per pair, whichever rule writes it."""
     if plasticity == "td-ltp":
         return TDLTP(eta=0.1, trace_decay=decay, inhibition=0.5, signal=signal, anneal=0.8)
     if plasticity == "r-stdp":

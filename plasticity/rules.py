@@ -234,7 +234,7 @@ class RSTDP:
         )
 
     def _eligibility(self, parameters: dict[str, float | str]) -> tuple[str, str, str, str]:
-        """Declarations, the variable pairs are written to, the one the change reads, and what follows it."""
+        """Return declarations, the variable pairs are written to, the one the change reads, what follows it."""
         if self.tau_e is not None:
             parameters["tau_e"] = _seconds(self.tau_e)
             return "delig/dt = -elig/tau_e : 1 (event-driven)", "elig", "elig", ""

@@ -32,7 +32,7 @@ def train(
         Called now and then with a `snnrl.training.result.Progress`.
     options
         Fields of `snnrl.training.config.TrainingConfig`: ``network``, ``plasticity``, ``synapse``, ``device``,
-        ``spread``, ``reward``, ``seeds``, ``seed``, ``episodes``, ...
+        ``spread``, ``reward``, ``seeds``, ``seed``, ``episodes``, ...; ``model`` also takes an `AgentModel`.
 
     Raises
     ------
@@ -40,6 +40,7 @@ def train(
         With one line that says what was wrong and what is allowed.
     """
     from snnrl.errors import InvalidValueError, UnknownNameError
+    from snnrl.model import AgentModel, to_json
     from snnrl.training.config import TrainingConfig, option_names
     from snnrl.training.runfolder import RunFolder
     from snnrl.training.train import train as run
@@ -51,6 +52,8 @@ def train(
     for name in options:
         if name not in option_names():
             raise UnknownNameError("train option", name, option_names())
+    if isinstance(options.get("model"), AgentModel):
+        options["model"] = to_json(options["model"])
     return run(TrainingConfig(task=task, **options), None if out is None else Path(out), None, progress)
 
 

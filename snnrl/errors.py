@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class SnnrlError(Exception):
@@ -31,7 +32,7 @@ class InvalidValueError(SnnrlError, ValueError):
         super().__init__(f"{name}: got {got!r}, allowed: {allowed}")
         self.name, self.got, self.allowed = name, got, allowed
 
-    def __reduce__(self) -> tuple[type[InvalidValueError], tuple[str, object, str]]:
+    def __reduce__(self) -> tuple[type[InvalidValueError], tuple[str, object, Any]]:
         return type(self), (self.name, self.got, self.allowed)
 
 
@@ -45,7 +46,7 @@ class UnknownNameError(InvalidValueError):
         super().__init__(name, got, ", ".join(names) + hint)
         self.known = names
 
-    def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, object, list[str]]]:
+    def __reduce__(self) -> tuple[type[InvalidValueError], tuple[str, object, Any]]:
         return type(self), (self.name, self.got, self.known)
 
 

@@ -139,6 +139,15 @@ def summary_rows(result: TrainingResult) -> list[tuple[str, str, str]]:
     ]
 
 
+def table_beside_baselines(result: TrainingResult) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return head and rows of the summary with one more column for each baseline on the same seeds."""
+    baselines = result.baselines or {}
+    rows: list[tuple[str, ...]] = []
+    for key, row in zip(summary(result), summary_rows(result), strict=True):
+        rows.append((*row, *(number_text(key, numbers.get(key)) for numbers in baselines.values())))
+    return ("", "value", "95 % interval", *(BASELINES.get(n, n).split(",")[0] for n in baselines)), rows
+
+
 def number_text(key: str, value: Number) -> str:
     """Return one number of the summary as people read it; None, which does not apply, is a dash."""
     if value is None:

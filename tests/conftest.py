@@ -99,7 +99,8 @@ class ReferenceLoop:
         from snnrl.engines.reference import ReferenceAgent
 
         self.session, self.seed = session, int(session.seeds[row])
-        self.agent = ReferenceAgent(session.model, self.seed, learning, network=session.network)
+        scale = 0.0 if session.task.solved_length is None else 1.0 / session.task.max_steps
+        self.agent = ReferenceAgent(session.model, self.seed, learning, network=session.network, success_scale=scale)
         self.lengths: list[int] = []
         self.truncated: list[bool] = []
 

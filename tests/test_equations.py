@@ -89,6 +89,8 @@ def test_evaluate_on_arrays() -> None:
         "clip(x, 0, 1)": [0.0, 0.5, 1.0],
         "sign(x)*floor(abs(x))": [-1.0, 0.0, 2.0],
         "x**2 % 1.5": [1.0, 0.25, 1.0],
+        "int(1.7*x)": [-1.0, 0.0, 3.0],
+        "(x > 0) + (x > 1)": [0.0, 1.0, 2.0],
         "exprel(0*x)": [1.0, 1.0, 1.0],
     }.items():
         assert np.broadcast_to(evaluate(text, {"x": x}), 3).tolist() == expected, text
@@ -222,7 +224,7 @@ TAU = {"tau": "10*ms"}
         (lambda: synapses("w : volt", on_pre="v_post += w*w"), UnitError, r"Synapses\(s\)\.on_pre"),
         # names
         (lambda: neurons("du/dt = (E - u)/tau : 1", parameters=TAU), UnknownNameError, r"Neurons\(a\): equation of 'u': got 'E'"),
-        (lambda: neurons(threshold="uu > 1"), ModelError, r"Neurons\(a\)\.threshold.*uu"),
+        (lambda: neurons(threshold="uu > 1"), UnknownNameError, r"Neurons\(a\)\.threshold.*uu"),
         (lambda: neurons(reset="u = uu"), ModelError, r"Neurons\(a\)\.reset.*uu"),
         (lambda: neurons(initial={"uu": 1}), UnknownNameError, r"Neurons\(a\)\.initial: got 'uu', allowed: u"),
         (lambda: neurons(LEAK, method="eular", parameters=TAU), UnknownNameError, r"method: got 'eular'.*did you mean 'euler'"),
@@ -233,6 +235,17 @@ TAU = {"tau": "10*ms"}
         (lambda: synapses(on_reward="I_post += w"), ModelError, r"Synapses\(s\)\.on_reward: 'I_post' cannot be assigned here"),
         (lambda: synapses(on_pre="tau = 3", parameters={"tau": 1.0}), ModelError, r"'tau' cannot be assigned here"),
         (lambda: neurons(parameters={"b": [1, 2]}), ModelError, r"an array needs a declaration in the equations"),
+        (lambda: neurons("x : 1\ny : 1", initial={"x": "y", "y": "1"}), UnknownNameError, r"Neurons\(a\)\.initial\['x'\]: got 'y'"),
+        # shared variables
+        (lambda: neurons("dm/dt = (u - m)/(10*ms) : 1 (shared)\nu : 1"), ModelError, r"'m' is \(shared\) and cannot depend on 'u'"),
+        (lambda: neurons("dm/dt = -m/(10*ms) + xi/(10*ms)**0.5 : 1 (shared)", method="euler"), ModelError, r"'m': noise .* cannot be \(shared\)"),
+        (lambda: neurons("dm/dt = -m/(10*ms) : 1 (shared)", on_step="m = randn()"), ModelError, r"'m' cannot be assigned here"),
+        (lambda: neurons("dm/dt = -m/(10*ms) : 1 (shared)", initial={"m": "rand()"}), ModelError, r"initial\['m'\].*not at random"),
+        (lambda: neurons("m : 1 (shared)\nu : 1", on_step="m = u"), ModelError, r"Neurons\(a\)\.on_step: 'm' is \(shared\)"),
+        (lambda: neurons("m : 1 (shared)\nu : 1", parameters={"m": [1, 2]}), InvalidValueError, r"Neurons\(a\)\.m: got \(2,\)"),
+        # exact solutions
+        (lambda: neurons("dx/dt = (y - x)/a : 1\ndy/dt = -y/b : 1", method="exact", parameters={"a": "5*ms", "b": "5*ms"}), ModelError,
+         r"Neurons\(a\): method 'exact' has no solution in real numbers for 'x'"),
         # functions and grammar
         (lambda: neurons(reset="u = logg(2)"), ModelError, r"Neurons\(a\)\.reset.*logg"),
         (lambda: neurons("du/dt = foo(u)/tau : 1", parameters=TAU), UnknownNameError, r"Neurons\(a\).*'foo'"),

@@ -239,12 +239,15 @@ def three_actions() -> tasks.CartPole:
     )
 
 
-@pytest.mark.usefixtures("interpreted")
-def test_an_encoder_must_write_a_variable_that_exists(gadget: Any, session_of: Any) -> None:
-    model = gadget()
-    lost = dataclasses.replace(model, encoder=dataclasses.replace(model.encoder, variable="current"))
-    with pytest.raises(SnnrlError, match=r"'current'.*drive"):
-        session_of(lost)
+@pytest.mark.parametrize("variable", ["current", "m", "z"])
+def test_an_encoder_must_write_a_variable_that_exists(variable: str, gadget: Any) -> None:
+    """The model itself refuses, before any engine: a variable unknown, shared, or computed from others."""
+    model = gadget([Neurons("q", 8, "shared_drive : 1\nm : 1 (constant, shared)\nz = m + 1 : 1\ndu/dt = -u/(10*ms) : 1")])
+    for known in ("shared_drive", "u"):
+        dataclasses.replace(model, encoder=dataclasses.replace(model.encoder, population="q", variable=known))
+    lost = dataclasses.replace(model.encoder, population="q", variable=variable)
+    with pytest.raises(SnnrlError, match=rf"'{variable}', allowed: shared_drive, u"):
+        dataclasses.replace(model, encoder=lost)
 
 
 @pytest.mark.usefixtures("interpreted")

@@ -159,15 +159,24 @@ def test_exact_has_no_error_at_any_step() -> None:
 
 
 def test_exact_does_not_take_the_imaginary_unit_for_the_current() -> None:
-    """An undamped oscillator has imaginary eigenvalues: solve it, or say so; sympy's I is not the variable I."""
+    """An undamped oscillator has imaginary eigenvalues; sympy's I is not the variable I."""
     cell = Neurons(
         "cell", 1, "dI/dt = u/tau : 1\ndu/dt = -I/tau : 1", method="exact", parameters={"tau": "10*ms"}
     )
-    try:
-        found = trajectory(cell, 0.004, 10, I=1.0, u=0.0)["I"]
-    except ModelError:
-        return
+    found = trajectory(cell, 0.004, 10, I=1.0, u=0.0)["I"]
     np.testing.assert_allclose(found, np.cos(0.4 * np.arange(11)), rtol=1e-11)
+
+
+def test_exact_solves_the_damped_oscillator() -> None:
+    end = trajectory(Neurons("cell", 1, OSCILLATOR, method="exact", parameters={"tau": "10*ms"}), 0.02, 1, x=1.0, y=0.5)
+    np.testing.assert_allclose([end["x"][-1], end["y"][-1]], expm(2.0 * MATRIX) @ [1.0, 0.5], rtol=1e-12)
+
+
+def test_exact_refuses_what_has_no_real_form() -> None:
+    """With k > 0 the symbols give ``sqrt(-k)``, which is not a number."""
+    cell = Neurons("cell", 1, "dx/dt = y/tau : 1\ndy/dt = -k*x/tau : 1", method="exact", parameters={"tau": "10*ms", "k": 1.5})
+    with pytest.raises(ModelError, match="'exact' has no solution in real numbers for 'x'"):
+        trajectory(cell, 0.004, 1)
 
 
 def test_exact_covers_systems_with_a_singular_matrix() -> None:

@@ -88,6 +88,8 @@ def test_arrays_compare_by_content() -> None:
     assert hash(one) == hash(other)
     assert one != Neurons("a", 3, "b : 1", parameters={"b": [1.0, 2.0, 4.0]})
     assert Array([1.0, 2.0]) != Array([1, 2])
+    assert Array([0.0]) == Array([-0.0])
+    assert hash(Array([0.0])) == hash(Array([-0.0]))
 
 
 def test_order_of_parameters_does_not_matter_to_equality_and_hash() -> None:
@@ -154,6 +156,10 @@ def agent(**fields: Any) -> AgentModel:
         (lambda: Pairs([0, 1], [0]), InvalidValueError, r"Pairs: .*same length"),
         (lambda: Pairs([0, -1], [0, 1]), InvalidValueError, r"Pairs: got -1, allowed: indices of at least 0"),
         (lambda: Pairs([0.5], [1]), InvalidValueError, r"Pairs: .*0\.5"),
+        (lambda: Pairs([True], [1]), InvalidValueError, r"Pairs: got \[True\], allowed: whole numbers"),
+        (lambda: Neurons("a", 1, "", parameters={"p": ["10*ms"]}), InvalidValueError, r"Neurons\(a\)\.parameters\['p'\].*array of numbers"),
+        (lambda: Neurons("a", 1, "", initial={"p": [[1], [1, 2]]}), InvalidValueError, r"Neurons\(a\)\.initial\['p'\].*rows of one length"),
+        (lambda: Synapses("s", "a", "b", delay=True), InvalidValueError, r"Synapses\(s\)\.delay: got True"),
         (lambda: Network((A, A)), ModelError, r"the name 'a' is used more than once"),
         (lambda: Network((A,), (Synapses("a", "a", "a"),)), ModelError, r"the name 'a' is used more than once"),
         (lambda: Network((A,), (Synapses("s", "a", "bb"),)), UnknownNameError, r"Synapses\(s\)\.target: got 'bb', allowed: a"),

@@ -134,6 +134,8 @@ TEXTS: dict[str, dict[str, Any]] = {
                                "arctan(w) + exprel(-abs(w)) + ceil(0.5) + (w + 7)%2 + abs(w)**1.5 - clip(w, 0, 1)**2"},
     "logic": {"equations": "w : 1", "on_pre": "I_post += 0.1",
               "on_reward": "w += int(I_post > 0.2 and not (w > 3)) + int(reward > 0.5 or w < 1)"},
+    "success": {"equations": "w : 1", "on_pre": "I_post += 0.1*(1 + success)", "on_reward": "w += success"},
+    "truncation": {"equations": "w : 1", "on_pre": "I_post += 0.1", "on_reward": "w += 0.3*int(-2.5*I_post) + int(7*reward) + 0.1"},
     "saturating input": {"equations": "w : 1", "on_pre": "I_post = clip(I_post + 0.3, 0, 0.5)"},
     "writes to the source, read again": {"equations": "w : 1", "on_pre": "u_pre += 0.02\nI_post += 0.01",
                                          "on_post": "u_pre += 0.02\nw += u_pre"},

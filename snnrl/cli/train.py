@@ -102,6 +102,14 @@ def train(
             show_default=False,
         ),
     ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="An agent of your own, written by snnrl.model.to_json, instead of --network.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Run folder; must be new.", show_default="runs/<options>-<time>")
     ] = None,
@@ -114,11 +122,21 @@ def train(
 ) -> None:
     """Train agents on TASK, evaluate them with plasticity off, and write a run folder with a report."""
     words = {name: value for name, value in locals().items() if name in _DEFAULTS and value is not None}
+    words.pop("model", None)
     given = {name: _value(word) if name in _NUMBERS else word for name, word in words.items()}
     given |= _parameters(parameters or [])
+    if model is not None:
+        given["model"] = _model_text(model)
     check_json_option(json_file)
     config = _new(given) if resume is None else _resumed(resume, out, given)
     _run(config, out if resume is None else resume, resume, json_file)
+
+
+def _model_text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidValueError("--model", str(path), f"a file written by snnrl.model.to_json ({error})") from error
 
 
 def _new(given: dict[str, Any]) -> TrainingConfig:
@@ -145,7 +163,7 @@ def _resumed(resume: Path, out: Path | None, given: dict[str, Any]) -> TrainingC
 
 
 def _run(config: TrainingConfig, out: Path | None, resume: Path | None, json_file: Path | None) -> None:
-    from snnrl.report import summary_rows
+    from snnrl.report import table_beside_baselines
     from snnrl.training.runfolder import REPORT, default_path, refuse_taken
     from snnrl.training.summary import summary
 
@@ -157,7 +175,7 @@ def _run(config: TrainingConfig, out: Path | None, resume: Path | None, json_fil
     except KeyboardInterrupt:
         _say_interrupted(folder)
         raise typer.Exit(INTERRUPTED) from None
-    print_table(folder.name, ("", "value", "95 % interval"), summary_rows(result))
+    print_table(folder.name, *table_beside_baselines(result))
     print(f"\n{folder / REPORT}")
     write_json_option(json_file, summary(result))
 

@@ -51,7 +51,7 @@ def softmax_action(counts: Vector, first: NDArray[np.int64], uniform: float, win
         remaining -= math.exp((counts[k] - highest) / p[0])
         if remaining < 0.0:
             return k
-    return counts.shape[0] - 1
+    return int(counts.shape[0] - 1)
 
 
 def first_spike_action(
@@ -120,7 +120,7 @@ class ActionDecoder:
 
     populations: tuple[str, ...]
 
-    function: ClassVar[ActionFunction]
+    function: ClassVar[staticmethod[[Vector, NDArray[np.int64], float, float, Vector], int]]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "populations", tuple(self.populations))

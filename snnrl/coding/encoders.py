@@ -130,7 +130,7 @@ class Encoder:
     bounded: tuple[bool, ...]
     peak: float = 1.0
 
-    function: ClassVar[EncoderFunction]
+    function: ClassVar[staticmethod[[Vector, Vector, Vector, Vector], None]]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scale", tuple(float(s) for s in self.scale))
@@ -196,8 +196,8 @@ class _Grid(Encoder):
     def __post_init__(self) -> None:
         super().__post_init__()
         name, n = type(self).__name__, len(self.scale)
-        object.__setattr__(self, "counts", _per_variable(self.counts, n, 5))
-        object.__setattr__(self, "reach", _per_variable(self.reach, n, 1.0))
+        object.__setattr__(self, "counts", _per_variable(f"{name}.counts", self.counts, n, 5))
+        object.__setattr__(self, "reach", _per_variable(f"{name}.reach", self.reach, n, 1.0))
         if not all(int(c) == c and c >= 2 for c in self.counts):
             raise InvalidValueError(f"{name}.counts", self.counts, "integers of at least 2, one per variable")
         object.__setattr__(self, "counts", tuple(int(c) for c in self.counts))
@@ -225,8 +225,10 @@ class _Grid(Encoder):
         return np.array([len(self.scale), self.peak, *self._tuning()])
 
 
-def _per_variable(values: Sequence[float], n: int, default: float) -> tuple[float, ...]:
+def _per_variable(name: str, values: Sequence[float], n: int, default: float) -> tuple[float, ...]:
     given = tuple(values) or (default,)
+    if len(given) not in (1, n):
+        raise InvalidValueError(name, given, f"one number, or {n}: one per variable")
     return given * n if len(given) == 1 else given
 
 
@@ -265,6 +267,11 @@ class FirstSpikeLatency(_Grid):
     cutoff: float = 0.09
 
     function = staticmethod(first_spike_latency)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0.0 < self.cutoff < 1.0:
+            raise InvalidValueError("FirstSpikeLatency.cutoff", self.cutoff, "0 < cutoff < 1")
 
     def packed(self) -> Vector:
         """Return ``[n, window, cutoff, never, tuning...]``; ``never`` lies beyond every window."""

@@ -14,7 +14,6 @@ decoded, the learning signal of the *previous* action is formed, and ``on_reward
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,13 +23,11 @@ from numpy.typing import ArrayLike, NDArray
 from snnrl import random
 from snnrl.coding import Readout
 from snnrl.equations.lower import lower
-from snnrl.equations.lowered import LoweredNetwork, LoweredNeurons, LoweredSynapses
+from snnrl.equations.lowered import SHARED_SIGNALS, LoweredNetwork, LoweredNeurons, LoweredSynapses
 from snnrl.equations.statements import Statement, evaluate, names_in
 from snnrl.model import AgentModel, RewardBaseline, TDError
 
 Vector = NDArray[Any]
-
-_reads = functools.cache(names_in)
 
 
 class _Draws:
@@ -45,7 +42,8 @@ class _Draws:
 
     def evaluate(self, expression: str, names: Mapping[str, Any]) -> Any:
         """Evaluate an expression that may draw random numbers."""
-        return evaluate(expression, {**names, "rand": self._rand, "randn": self._randn})
+        value = evaluate(expression, {**names, "rand": self._rand, "randn": self._randn})
+        return np.asarray(value, dtype=np.float64)  # a condition is 1 or 0
 
     def _rand(self) -> Vector:
         return np.asarray(random.uniform(self.seed, self._stream(), self.step, self.size)[self.rows])
@@ -54,14 +52,14 @@ class _Draws:
         return np.asarray(random.normal(self.seed, self._stream(), self.step, self.size)[self.rows])
 
 
-def _initial(part: LoweredNeurons | LoweredSynapses, i: Vector, seed: int) -> dict[str, Vector]:
+def _initial(part: LoweredNeurons | LoweredSynapses, index: dict[str, Vector], seed: int) -> dict[str, Vector]:
     """Evaluate initial values in the order of the model, ``[n]`` each; an expression may use earlier ones.
 
-    ``i`` is the index of the neuron, or of a synapse's source neuron, as in Brian2.
+    ``index`` holds ``i``, the neuron, or ``i`` and ``j``, a synapse's source and target neuron, as in Brian2.
     """
-    known: dict[str, Any] = {**part.constants, "i": i}
+    known: dict[str, Any] = {**part.constants, **index}
     values: dict[str, Vector] = {}
-    size = i.size
+    size = index["i"].size
     for variable, value in part.initial.items():
         if isinstance(value, str):
             value = _Draws(seed, f"{part.name}/initial/{variable}", 0, size).evaluate(value, known)
@@ -74,7 +72,7 @@ class _Clock:
 
     def __init__(self, seed: int, dt: float, exploration: float, prefix: str) -> None:
         self.seed, self.dt, self.prefix, self.step = seed, dt, prefix, 0
-        self.signals = {"reward": 0.0, "td_error": 0.0, "reward_error": 0.0, "exploration": exploration}
+        self.signals = {**dict.fromkeys(SHARED_SIGNALS, 0.0), "exploration": exploration}
 
     def names(self) -> dict[str, float]:
         """Return the values of the shared names."""
@@ -90,7 +88,7 @@ class _Population:
 
     def __init__(self, lowered: LoweredNeurons, clock: _Clock) -> None:
         self.lowered, self.clock = lowered, clock
-        start = _initial(lowered, np.arange(lowered.size), clock.seed)
+        start = _initial(lowered, {"i": np.arange(lowered.size)}, clock.seed)
         self.start = {v: x[:1] if v in lowered.shared else x for v, x in start.items()}
         self.begin_episode()
 
@@ -105,14 +103,17 @@ class _Population:
         return {**self.lowered.constants, **self.clock.names(), **self.values, **local}
 
     def on_step(self) -> None:
-        """Statements at the start of an environment step; shared variables are drawn once."""
-        local: dict[str, Any] = {}
-        for number, statement in enumerate(self.lowered.on_step):
-            size = self.lowered.size if statement.target in self.lowered.variables else 1
-            draws = self.clock.draws(f"{self.lowered.name}/on_step/{number}", size)
+        """Statements at the start of an environment step; what is the same for all neurons is drawn once."""
+        n, local = self.lowered, dict[str, Any]()
+        different = set(n.variables)
+        for number, statement in enumerate(n.on_step):
+            if statement.reads & different:
+                different.add(statement.target)
+            rows = slice(None) if statement.target in different else slice(1)
+            draws = self.clock.draws(f"{n.name}/on_step/{number}", n.size, rows)
             value = draws.evaluate(statement.expression, self._names(local))
             if statement.target in self.values:
-                self.values[statement.target] = np.broadcast_to(value, (size,)).astype(np.float64)
+                self.values[statement.target] = np.broadcast_to(value, self.values[statement.target].shape).copy()
             else:
                 local[statement.target] = value
 
@@ -134,7 +135,7 @@ class _Population:
         fires = np.zeros(n.size, dtype=bool)
         if n.threshold:
             draws = self.clock.draws(f"{n.name}/threshold", n.size)
-            fires = np.broadcast_to(draws.evaluate(n.threshold, self._names({})), (n.size,)) & ready
+            fires = (np.broadcast_to(draws.evaluate(n.threshold, self._names({})), (n.size,)) != 0.0) & ready
         self.remaining[fires] = n.refractory_steps
         self.active = ready & ~fires if n.refractory_steps else np.ones(n.size, dtype=bool)
         self.spikes[self.clock.step] = np.flatnonzero(fires)
@@ -174,7 +175,7 @@ class _Group:
             self.i, self.j = (x.ravel() for x in np.indices((lowered.n_source, lowered.n_target)))
         else:
             self.i, self.j = lowered.sources, lowered.targets
-        self.start = _initial(lowered, self.i, clock.seed)
+        self.start = _initial(lowered, {"i": self.i, "j": self.j}, clock.seed)
         self.values = {v: x.copy() for v, x in self.start.items()}
 
     def begin_episode(self) -> None:
@@ -201,7 +202,7 @@ class _Group:
         for statement in statements:
             text = statement.increment if statement.target.endswith(("_pre", "_post")) else ""
             expression = text or statement.expression
-            value = draws.evaluate(expression, {n: self._read(n, rows, local) for n in _reads(expression)})
+            value = draws.evaluate(expression, {n: self._read(n, rows, local) for n in names_in(expression)})
             self._write(statement.target, value, rows, bool(text), local, learning)
 
     def _write(
@@ -239,7 +240,7 @@ class _Group:
         """Let the event-driven variables flow for one dt, all from their values before."""
         rows = np.arange(self.i.size)
         new = {
-            v: evaluate(text, {n: self._read(n, rows, {}) for n in _reads(text)})
+            v: evaluate(text, {n: self._read(n, rows, {}) for n in names_in(text)})
             for v, text in self.lowered.flow.items()
             if learning or v not in self.lowered.weights
         }
@@ -264,10 +265,14 @@ class ReferenceAgent:
         Put before the names of the random streams; ``"evaluation/"`` gives the numbers of an evaluation.
     network
         The model's lowered network, if it is at hand.
+    success_scale
+        ``success`` of one step of mean episode length: one over the longest possible episode, or 0 where length
+        is no merit.
     """
 
     def __init__(self, model: AgentModel, seed: int, learning: bool = True, exploration: float = 1.0,
-                 stream_prefix: str = "", network: LoweredNetwork | None = None) -> None:  # fmt: skip
+                 stream_prefix: str = "", network: LoweredNetwork | None = None,
+                 success_scale: float = 0.0) -> None:  # fmt: skip
         network = lower(model.network, model.env_step) if network is None else network
         self.model, self.learning, self.env_steps = model, learning, network.env_steps
         self.clock = _Clock(seed, network.dt, exploration, stream_prefix)
@@ -278,6 +283,8 @@ class ReferenceAgent:
         }
         self.decision, self.mean_reward, self.value = 0, 0.0, 0.0
         self.first, self.last_reward, self.last_reward_error = True, 0.0, 0.0
+        self.success_scale, self.episode_step = success_scale, 0
+        self.lengths: list[int] = []
 
     def begin_episode(self) -> None:
         """Put everything but what was learned back to its start."""
@@ -312,10 +319,14 @@ class ReferenceAgent:
         if self.learning and isinstance(self.model.signal, RewardBaseline):
             self.mean_reward += self.last_reward_error / self.model.signal.time_constant
         self.first = False
+        self.episode_step += 1
         if terminated:
             self._learn(0.0, terminated=True)
         elif truncated:
             self._learn(self._sense(observation), terminated=False)
+        if terminated or truncated:
+            self.lengths.append(self.episode_step)
+            self.episode_step = 0
 
     def recent_spikes(self, population: str) -> NDArray[np.bool_]:
         """Return the spikes of the last environment step, ``[dt steps, neurons]``."""
@@ -367,12 +378,17 @@ class ReferenceAgent:
 
     def _learn(self, value: float, terminated: bool) -> None:
         """Form the learning signals of the last transition and run ``on_reward``."""
-        self.clock.signals |= self._signals(value)
+        self.clock.signals |= {**self._signals(value), "success": self._success()}
         if self.learning:
             for group in self.groups.values():
                 step = 2 * self.decision + int(terminated)
                 group.all(group.lowered.on_reward, "on_reward", True, step)
         self.value = value
+
+    def _success(self) -> float:
+        """Mean length of the last 20 episodes over the longest possible one."""
+        recent = self.lengths[-20:]
+        return min(1.0, sum(recent) / len(recent) * self.success_scale) if recent else 0.0
 
     def _signals(self, value: float) -> dict[str, float]:
         if self.first:

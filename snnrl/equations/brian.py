@@ -12,9 +12,9 @@ from typing import Any
 
 _excepthook = sys.excepthook
 
-import brian2  # noqa: E402
-import numpy as np  # noqa: E402
-import sympy  # noqa: E402
+import brian2
+import numpy as np
+import sympy
 from brian2.core.functions import DEFAULT_FUNCTIONS
 from brian2.core.variables import AuxiliaryVariable, Constant, Variable
 from brian2.equations import Equations
@@ -23,11 +23,34 @@ from brian2.parsing.expressions import is_boolean_expression, parse_expression_d
 from brian2.parsing.sympytools import sympy_to_str
 from brian2.stateupdaters.base import StateUpdateMethod, UnsupportedEquationsException
 from brian2.stateupdaters.exact import get_linear_system
-from brian2.units.fundamentalunits import DIMENSIONLESS, DimensionMismatchError, Dimension, Quantity
+from brian2.units.fundamentalunits import DIMENSIONLESS, Dimension, DimensionMismatchError, Quantity
 from brian2.units.fundamentalunits import get_unit_for_display as unit_name
 
 from snnrl.errors import InvalidValueError, ModelError, UnitError, UnknownNameError
 from snnrl.model.values import Array, Value
+
+__all__ = [
+    "DIMENSIONLESS",
+    "Equations",
+    "Variable",
+    "Variables",
+    "as_numbers",
+    "base_variables",
+    "brian2",
+    "check_condition",
+    "check_equation_units",
+    "check_statement_units",
+    "declare",
+    "declare_constant",
+    "dimensions_of",
+    "parse_equations",
+    "propagator_code",
+    "quantity",
+    "seconds",
+    "unit_name",
+    "update_code",
+    "whole_steps",
+]
 
 # Brian2 replaces the hook and asks users to report every uncaught error to it; ours are not its business.
 sys.excepthook = _excepthook
@@ -66,11 +89,11 @@ def seconds(name: str, value: Value) -> float:
 
 
 def whole_steps(name: str, value: Value, dt: float) -> int:
-    """Return a time as a whole number of dt; `InvalidValueError` if it is not one."""
+    """Return a time as a whole number of dt, at least 0; `InvalidValueError` if it is not one."""
     duration = seconds(name, value)
     steps = round(duration / dt)
-    if abs(steps * dt - duration) > 1e-9 * dt:
-        raise InvalidValueError(name, value, f"a whole number of dt = {dt * 1e3:g} ms")
+    if abs(steps * dt - duration) > 1e-9 * dt or steps < 0:
+        raise InvalidValueError(name, value, f"a whole number of dt = {dt * 1e3:g} ms, at least 0")
     return steps
 
 
@@ -188,17 +211,18 @@ def update_code(equations: Equations, variables: Variables, method: str, where: 
 def propagator_code(equations: Equations, variables: Variables, where: str, cause: Exception) -> str:
     """Exact update of a linear system by the matrix exponential of the augmented matrix [[M, B], [0, 0]].
 
-    Brian2's updater first solves M x + B = 0, which fails when M is singular although the flow exists. The
-    system itself is still read by Brian2 (``get_linear_system``).
+    Brian2's updater first solves M x + B = 0, which fails when M is singular although the flow exists, and it
+    declines complex eigenvalues, although the flow of real equations is real. The system itself is still read by
+    Brian2 (``get_linear_system``).
     """
     try:
         names, matrix, constants = get_linear_system(equations, variables)
-    except Exception:
+    except (UnsupportedEquationsException, ValueError, TypeError, NotImplementedError):
         raise ModelError(f"{where}: {cause}") from cause
     size = len(names)
     step = sympy.Symbol("dt", real=True, positive=True)
     augmented = sympy.Matrix(matrix).row_join(sympy.Matrix(constants)).col_join(sympy.zeros(1, size + 1))
-    flow = (augmented * step).exp()
+    flow = (augmented * step).exp().applyfunc(lambda entry: _real(entry, names, where))
     symbols = [sympy.Symbol(name, real=True) for name in names]
     state = sympy.Matrix([*symbols, 1])
     updates = [sympy.factor_terms(sympy.expand((flow[row, :] * state)[0])) for row in range(size)]
@@ -206,14 +230,25 @@ def propagator_code(equations: Equations, variables: Variables, where: str, caus
     return "\n".join(lines + [f"{name} = _{name}" for name in names])
 
 
+def _real(entry: Any, names: Iterable[str], where: str) -> Any:
+    """Write exponentials of conjugate pairs of eigenvalues as sines and cosines.
+
+    The imaginary unit must not survive: as text it is ``I``, which is what currents are called.
+    """
+    if not entry.has(sympy.I):
+        return entry
+    real = sympy.simplify(entry.as_real_imag()[0])
+    if real.has(sympy.I, sympy.re, sympy.im, sympy.arg, sympy.atan2):
+        raise ModelError(
+            f"{where}: method 'exact' finds no real solution for {', '.join(names)}, whose eigenvalues are complex; "
+            "use another method, such as 'rk4' (which an equation of synapses needs (clock-driven) for)"
+        )
+    return real
+
+
 def dimensions_of(equations: Equations) -> dict[str, Dimension]:
     """Return the dimensions of every variable the equations define."""
     return {name: equation.dim for name, equation in equations.items()}
-
-
-def is_dimensionless(dimensions: Dimension) -> bool:
-    """Whether ``dimensions`` are those of a pure number."""
-    return dimensions is DIMENSIONLESS
 
 
 def as_numbers(value: float | Array) -> np.ndarray[Any, Any] | float:

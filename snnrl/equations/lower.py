@@ -5,7 +5,7 @@ Importing this module imports brian2.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,9 @@ from snnrl.equations import brian
 from snnrl.equations.lowered import SHARED_SIGNALS, LoweredNetwork, LoweredNeurons, LoweredSynapses
 from snnrl.equations.statements import (
     Statement,
+    calls_random,
     constant_value,
+    evaluate,
     names_in,
     parse,
     parse_expression,
@@ -23,7 +25,7 @@ from snnrl.equations.statements import (
 from snnrl.errors import InvalidValueError, ModelError, UnitError, UnknownNameError
 from snnrl.model import Array, Network, Neurons, Pairs, Synapses
 
-_SECOND = brian.brian2.second.dim
+_SCALARS = (*SHARED_SIGNALS, "dt", "t")
 
 
 class _Part:
@@ -52,11 +54,22 @@ class _Part:
         """Names of the variables that have storage, in order: not the subexpressions."""
         return [n for n, e in self.equations.items() if e.type != "subexpression"]
 
+    @property
+    def shared(self) -> list[str]:
+        """Names of the stored variables with one value for the whole population, as the text says."""
+        return [n for n in self.stored if "shared" in self.equations[n].flags]
+
+    @property
+    def evolving(self) -> list[str]:
+        """Shared variables that follow a differential equation."""
+        return [n for n in self.shared if self.equations[n].type == "differential equation"]
+
     def _read_parameters(self) -> None:
         for name, value in self.part.parameters.items():
             number, dimensions = brian.quantity(f"{self.where}.parameters[{name!r}]", value)
             if name in self.equations:
-                self._check_units(name, dimensions)
+                if not isinstance(number, Array):  # the numbers of an array are in the declared unit
+                    self._check_units(name, dimensions)
                 self.initial[name] = self._shaped(name, brian.as_numbers(number))
             elif isinstance(number, Array):
                 raise ModelError(
@@ -74,8 +87,9 @@ class _Part:
             raise UnitError(f"{self.where}.{name}: value has units {got}, expected {want}")
 
     def _shaped(self, name: str, value: Any) -> Any:
-        if isinstance(value, np.ndarray) and value.shape != self.shape:
-            raise InvalidValueError(f"{self.where}.{name}", value.shape, f"a number or an array of shape {self.shape}")
+        shape = (1,) if name in self.shared else self.shape
+        if isinstance(value, np.ndarray) and value.shape != shape:
+            raise InvalidValueError(f"{self.where}.{name}", value.shape, f"a number or an array of shape {shape}")
         return value
 
     def _read_initial(self) -> None:
@@ -83,7 +97,7 @@ class _Part:
             if name not in self.stored:
                 raise UnknownNameError(f"{self.where}.initial", name, self.stored)
             if isinstance(value, str):
-                expression = self._checked_expression(value, f"{self.where}.initial[{name!r}]")
+                expression = self._checked_expression(name, value)
                 brian.check_statement_units(f"{name} = {value}", self._with_index(), f"{self.where}.initial")
                 number = constant_value(expression)
                 self.initial[name] = expression if number is None else number
@@ -92,13 +106,23 @@ class _Part:
         for name in self.stored:
             self.initial.setdefault(name, 0.0)
 
-    def _with_index(self) -> brian.Variables:
-        return {**self.variables, "i": brian.Variable("i", scalar=False)}
+    @property
+    def _indices(self) -> tuple[str, ...]:
+        return ("i", "j") if isinstance(self.part, Synapses) else ("i",)
 
-    def _checked_expression(self, text: str, where: str) -> str:
-        expression = brian_ast(text, where)
-        allowed = {*self.stored, *self.constants, "i"}
-        return self.resolve(expression, allowed, where)
+    def _with_index(self) -> brian.Variables:
+        return {**self.variables, **{i: brian.Variable(i, scalar=False) for i in self._indices}}
+
+    def _checked_expression(self, name: str, text: str) -> str:
+        """Check an initial value: it may read parameters and earlier entries; of a shared one, shared ones."""
+        where = f"{self.where}.initial[{name!r}]"
+        allowed = {*self.initial, *self._indices}
+        if name in self.shared:
+            allowed &= set(self.shared)
+        expression = self.resolve(brian_ast(text, where), {*allowed, *self.constants}, where)
+        if name in self.evolving and calls_random(expression):
+            raise ModelError(f"{where}: a shared variable with an equation starts at the same value, not at random")
+        return expression
 
     def resolve(self, expression: str, allowed: Iterable[str], where: str) -> str:
         """Put subexpressions in, turn units into SI numbers, and refuse unknown names."""
@@ -157,15 +181,21 @@ def lower_neurons(neurons: Neurons, dt: float) -> LoweredNeurons:
     part = _Part(neurons, (neurons.size,))
     where, equations = part.where, part.equations
     brian.check_equation_units(equations, part.variables, where)
-    shared = tuple(n for n in part.stored if "shared" in equations[n].flags)
+    _check_shared(part)
+    # A shared equation is advanced by every neuron alike: only what has no equation is stored once.
+    shared = tuple(n for n in part.shared if n not in part.evolving)
     stored = part.stored
-    readable = {*stored, *part.constants, *SHARED_SIGNALS, "dt", "t"}
-    update = _update(part, equations, neurons.method, readable)
+    writable = set(stored) - set(part.evolving)
+    readable = {*stored, *part.constants, *_SCALARS}
+    update = _update(part, equations, neurons.method, readable, dt)
     threshold = ""
     if neurons.threshold:
-        brian.check_condition(neurons.threshold, part.variables, f"{where}.threshold")
         threshold = part.resolve(brian_ast(neurons.threshold, f"{where}.threshold"), readable, f"{where}.threshold")
+        brian.check_condition(neurons.threshold, part.variables, f"{where}.threshold")
     conditional = frozenset(n for n in stored if "unless refractory" in equations[n].flags)
+    refractory = brian.whole_steps(f"{where}.refractory", neurons.refractory, dt)
+    on_step = part.statements(neurons.on_step, "on_step", readable, writable)
+    _check_shared_writes(part, on_step)
     return LoweredNeurons(
         name=neurons.name,
         size=neurons.size,
@@ -175,21 +205,60 @@ def lower_neurons(neurons: Neurons, dt: float) -> LoweredNeurons:
         conditional=conditional,
         update=update,
         threshold=threshold,
-        reset=part.statements(neurons.reset, "reset", readable, set(stored) - set(shared)),
-        on_step=part.statements(neurons.on_step, "on_step", readable, stored),
-        refractory_steps=brian.whole_steps(f"{where}.refractory", neurons.refractory, dt),
+        reset=part.statements(neurons.reset, "reset", readable, writable - set(shared)),
+        on_step=on_step,
+        refractory_steps=refractory if threshold else 0,  # without spikes nothing is ever refractory
         initial=part.initial,
     )
 
 
-def _update(part: _Part, equations: Any, method: str, readable: set[str]) -> tuple[Statement, ...]:
+def _check_shared(part: _Part) -> None:
+    """Refuse shared equations that could differ between neurons."""
+    for name in part.evolving:
+        where, equation = f"{part.where}: equation of {name!r}", part.equations[name]
+        if set(part.equations.stochastic_variables) & equation.identifiers or "unless refractory" in equation.flags:
+            raise ModelError(f"{where}: noise and '(unless refractory)' cannot be (shared)")
+        expression = part.resolve(brian_ast(str(equation.expr), where), {*part.stored, *part.constants, *_SCALARS}, where)
+        _check_reads(part, name, names_in(expression), where)
+
+
+def _check_shared_writes(part: _Part, statements: Iterable[Statement]) -> None:
+    for s in statements:
+        if s.target in part.shared:
+            _check_reads(part, s.target, s.reads, f"{part.where}.on_step")
+
+
+def _check_reads(part: _Part, name: str, reads: Iterable[str], where: str) -> None:
+    different = sorted(n for n in reads if n in part.stored and n not in part.shared)
+    if different:
+        raise ModelError(f"{where}: {name!r} is (shared) and cannot depend on {different[0]!r}, which is not")
+
+
+def _update(part: _Part, equations: Any, method: str, readable: set[str], dt: float) -> tuple[Statement, ...]:
     code = brian.update_code(equations, part.variables, method, part.where)
     known = set(readable)
     result = []
     for s in parse(code, part.where):
         result.append(Statement(s.target, part.resolve(s.expression, known, part.where)))
         known.add(s.target)
+    if method in ("exact", "linear"):
+        _check_finite(part, result, dt)
     return tuple(result)
+
+
+def _check_finite(part: _Part, statements: Iterable[Statement], dt: float) -> None:
+    """Refuse an exact solution that is 0/0 (equal time constants) or not real for the parameters given."""
+    values: dict[str, Any] = {**part.constants, **dict.fromkeys(part.equations.diff_eq_names, 1.0), "dt": dt}
+    for s in statements:
+        if not s.reads <= set(values):
+            continue  # the rest is known only when the network runs
+        with np.errstate(all="ignore"):
+            values[s.target] = evaluate(s.expression, values)
+        if np.isnan(values[s.target]):
+            raise ModelError(
+                f"{part.where}: method 'exact' has no solution in real numbers for {s.target.lstrip('_')!r} with these "
+                "parameters; two equal time constants, for example, have to differ slightly"
+            )
 
 
 def lower_synapses(synapses: Synapses, source: Neurons, target: Neurons, dt: float) -> LoweredSynapses:
@@ -201,13 +270,14 @@ def lower_synapses(synapses: Synapses, source: Neurons, target: Neurons, dt: flo
     _check_flags(part)
     brian.check_equation_units(part.equations, part.variables, part.where)
     ends = [n for n in part.variables if n.endswith(("_pre", "_post"))]
+    written = [n for n in ends if n not in _evolving_ends(source, target)]
     stored = part.stored
-    readable = {*stored, *part.constants, *ends, *SHARED_SIGNALS, "dt", "t"}
+    readable = {*stored, *part.constants, *ends, *_SCALARS}
     for name in synapses.weights:
         if name not in stored:
             raise UnknownNameError(f"{part.where}.weights", name, stored)
     events = {
-        field: part.statements(_qualify(getattr(synapses, field), part, target, field), field, readable, [*stored, *ends])
+        field: part.statements(_qualify(getattr(synapses, field), part, target, field), field, readable, [*stored, *written])
         for field in ("on_pre", "on_post")
     }
     return LoweredSynapses(
@@ -220,8 +290,8 @@ def lower_synapses(synapses: Synapses, source: Neurons, target: Neurons, dt: flo
         targets=None if pairs is None else pairs.targets.values,
         constants=part.constants,
         variables=tuple(stored),
-        flow=_flow(part, readable),
-        clock_update=_update(part, _selected(part, "clock-driven"), synapses.method, readable),
+        flow=_flow(part, readable, dt),
+        clock_update=_update(part, _selected(part, "clock-driven"), synapses.method, readable, dt),
         on_pre=events["on_pre"],
         on_post=events["on_post"],
         on_reward=part.statements(synapses.on_reward, "on_reward", readable, stored),
@@ -237,6 +307,16 @@ def _declare_ends(part: _Part, source: Neurons, target: Neurons) -> None:
         for name, equation in equations.items():
             if equation.type != "subexpression":
                 brian.declare(part.variables, name + end, equation.dim, scalar=False, constant=False)
+
+
+def _evolving_ends(source: Neurons, target: Neurons) -> set[str]:
+    """Shared variables with an equation, which synapses may read but not write."""
+    found = set()
+    for end, neurons in (("_pre", source), ("_post", target)):
+        for name, equation in brian.parse_equations(neurons.equations, f"Neurons({neurons.name})").items():
+            if equation.type == "differential equation" and "shared" in equation.flags:
+                found.add(name + end)
+    return found
 
 
 def _qualify(code: str, part: _Part, target: Neurons, field: str) -> str:
@@ -272,16 +352,18 @@ def _selected(part: _Part, flag: str) -> Any:
     return brian.Equations(chosen)
 
 
-def _flow(part: _Part, readable: Mapping[str, Any] | set[str]) -> dict[str, str]:
+def _flow(part: _Part, readable: set[str], dt: float) -> dict[str, str]:
     equations = _selected(part, "event-driven")
     code = brian.update_code(equations, part.variables, "exact", part.where)
     statements = parse(code, part.where)
     new_values = {s.target: s.expression for s in statements if s.target.startswith("_")}
-    return {
-        s.target: part.resolve(new_values.get(s.expression, s.expression), set(readable), part.where)
+    flow = {
+        s.target: part.resolve(new_values.get(s.expression, s.expression), readable, part.where)
         for s in statements
         if not s.target.startswith("_")
     }
+    _check_finite(part, [Statement(f"_{v}", expression) for v, expression in flow.items()], dt)
+    return flow
 
 
 def lower(network: Network, env_step: str | None = None) -> LoweredNetwork:

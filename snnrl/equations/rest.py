@@ -38,11 +38,15 @@ def rests(synapses: LoweredSynapses, structure: Structure) -> bool:
     """Whether rows without a presynaptic spike in this episode may be skipped."""
     per_synapse = set(synapses.variables) - structure.pre - structure.post
     tags = (per_synapse | structure.pre) - set(synapses.weights)
-    if synapses.clock_update or any(synapses.initial[v] != 0.0 for v in tags):
+    if synapses.clock_update or any(not _starts_at_zero(synapses.initial[v]) for v in tags):
         return False
     if structure.increments is None and any(s.target not in structure.post for s in synapses.on_post):
         return False
     return _flow_rests(synapses, structure, tags) and _reward_rests(synapses, tags)
+
+
+def _starts_at_zero(value: object) -> bool:
+    return isinstance(value, float) and value == 0.0
 
 
 def _flow_rests(synapses: LoweredSynapses, structure: Structure, tags: set[str]) -> bool:
@@ -113,7 +117,7 @@ def _comparison(node: ast.Compare, values: dict[str, Kind], constants: dict[str,
         return ZERO
     bound = _number(right_node, constants)
     if left == ZERO and bound is not None:
-        if isinstance(operator, ast.Gt) and bound >= 0.0 or isinstance(operator, ast.Lt) and bound <= 0.0:
+        if (isinstance(operator, ast.Gt) and bound >= 0.0) or (isinstance(operator, ast.Lt) and bound <= 0.0):
             return ZERO
         if isinstance(operator, ast.NotEq) and bound == 0.0:
             return ZERO

@@ -6,9 +6,11 @@ The language is Brian2's abstract code, which is a subset of Python: one assignm
 from __future__ import annotations
 
 import ast
+import functools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 from snnrl.errors import ModelError
@@ -91,6 +93,7 @@ def _parse_line(line: str, where: str) -> Statement:
     raise ModelError(f"{where}: {line!r} must be an assignment such as 'x = ...' or 'x += ...'")
 
 
+@functools.lru_cache(maxsize=4096)
 def names_in(expression: str) -> frozenset[str]:
     """Return the variable names in an expression, without function names."""
     tree = ast.parse(expression, mode="eval")
@@ -115,11 +118,11 @@ def rename(expression: str, names: Mapping[str, str]) -> str:
     """Replace variable names by expressions, all at once."""
 
     class _Renamer(ast.NodeTransformer):
-        def visit_Call(self, node: ast.Call) -> ast.AST:  # noqa: N802 (ast's own naming)
+        def visit_Call(self, node: ast.Call) -> ast.AST:
             node.args = [self.visit(argument) for argument in node.args]
             return node
 
-        def visit_Name(self, node: ast.Name) -> ast.AST:  # noqa: N802
+        def visit_Name(self, node: ast.Name) -> ast.AST:
             return ast.parse(names[node.id], mode="eval").body if node.id in names else node
 
     return ast.unparse(_Renamer().visit(ast.parse(expression, mode="eval")))
@@ -136,6 +139,14 @@ def keep_effects(statements: Sequence[Statement], outputs: Callable[[str], bool]
     return kept[::-1]
 
 
+def is_condition(node: ast.expr) -> bool:
+    """Whether an expression is true or false by its form: a comparison, ``and``, ``or`` or ``not``."""
+    if isinstance(node, ast.UnaryOp):
+        return isinstance(node.op, ast.Not)
+    return isinstance(node, ast.Compare | ast.BoolOp)
+
+
+@functools.cache
 def _numpy_namespace() -> dict[str, Any]:
     import numpy as np
     from scipy.special import exprel
@@ -144,34 +155,55 @@ def _numpy_namespace() -> dict[str, Any]:
             "floor", "ceil", "clip", "abs")  # fmt: skip
     functions: dict[str, Any] = {name: getattr(np, name) for name in same}
     functions["exprel"] = exprel
-    functions["int"] = lambda condition: np.where(condition, 1.0, 0.0)
+    functions["int"] = lambda x: np.trunc(np.asarray(x, dtype=np.float64))  # a condition is 1 or 0
     functions["_and"], functions["_or"], functions["_not"] = np.logical_and, np.logical_or, np.logical_not
     return functions
 
 
 class _ArrayLogic(ast.NodeTransformer):
-    """Turn ``and``, ``or`` and ``not`` into calls that work on arrays; split chained comparisons."""
+    """Turn ``and``, ``or`` and ``not`` into calls that work on arrays; split chained comparisons.
 
-    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:  # noqa: N802
+    A condition in arithmetic counts 1 or 0: numpy's own sum of two conditions would be a condition.
+    """
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
         name = "_and" if isinstance(node.op, ast.And) else "_or"
-        values = [self.visit(v) for v in node.values]
+        values: list[ast.expr] = [self.visit(v) for v in node.values]
         result = values[0]
         for value in values[1:]:
             result = ast.Call(ast.Name(name, ast.Load()), [result, value], [])
         return result
 
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:  # noqa: N802
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
         self.generic_visit(node)
         if isinstance(node.op, ast.Not):
             return ast.Call(ast.Name("_not", ast.Load()), [node.operand], [])
         return node
 
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        sides = [self.visit(side) for side in (node.left, *node.comparators)]
+        result: ast.expr = ast.Compare(sides[0], [node.ops[0]], [sides[1]])
+        for operator, left, right in zip(node.ops[1:], sides[1:], sides[2:], strict=False):
+            result = ast.Call(ast.Name("_and", ast.Load()), [result, ast.Compare(left, [operator], [right])], [])
+        return result
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        sides = [
+            ast.Call(ast.Name("int", ast.Load()), [self.visit(side)], []) if is_condition(side) else self.visit(side)
+            for side in (node.left, node.right)
+        ]
+        return ast.BinOp(sides[0], node.op, sides[1])
+
+
+@functools.lru_cache(maxsize=4096)
+def _compiled(expression: str) -> CodeType:
+    tree = ast.fix_missing_locations(_ArrayLogic().visit(ast.parse(expression, mode="eval")))
+    return compile(tree, "<equation>", "eval")
+
 
 def evaluate(expression: str, namespace: Mapping[str, Any]) -> Any:
     """Evaluate an expression on numpy arrays; ``namespace`` also supplies ``rand`` and ``randn`` if used."""
-    tree = ast.fix_missing_locations(_ArrayLogic().visit(ast.parse(expression, mode="eval")))
-    scope = {"__builtins__": {}, **_numpy_namespace(), **namespace}
-    return eval(compile(tree, "<equation>", "eval"), scope)
+    return eval(_compiled(expression), {"__builtins__": {}, **_numpy_namespace(), **namespace})
 
 
 def constant_value(expression: str) -> float | None:

@@ -14,11 +14,11 @@ Text that does not have such a structure runs all the same, on the general path.
 
 from __future__ import annotations
 
-import ast
 from dataclasses import dataclass
 
 from snnrl.equations.lowered import SHARED_SIGNALS, LoweredSynapses
-from snnrl.equations.statements import Statement, calls_random, names_in
+from snnrl.equations.statements import Statement, calls_random, names_in, parse_expression
+from snnrl.errors import ModelError
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ class Structure:
     pre, post
         Factored variables, kept once per source and once per target neuron.
     flow
-        Linear flow of the event-driven variables, or ``None`` if a coefficient differs from synapse to synapse.
+        Linear flow of the event-driven variables, or ``None`` if a coefficient differs from synapse to synapse or
+        within an environment step.
     increments
         The postsynaptic increments of the windowed form, or ``None`` if the general path is needed.
     """
@@ -105,6 +106,10 @@ def _depends_only(
     return True
 
 
+#: What sympy raises for functions it does not know (`sympy.SympifyError` is a ``ValueError``), and `_text`.
+_NOT_ALGEBRA = (ValueError, TypeError, AttributeError, ModelError)
+
+
 def _symbols(expression: str) -> dict[str, object]:
     import sympy
 
@@ -118,30 +123,43 @@ def _sympify(expression: str) -> object:
 
 
 def _text(expression: object) -> str:
-    """Sympy to text; the tree is checked to be one that Python parses."""
+    """Sympy to text; `ModelError` if it is not an expression of our language."""
     text = str(expression)
-    ast.parse(text, mode="eval")
+    parse_expression(text, "flow")
     return text
 
 
 def _linear_flow(synapses: LoweredSynapses) -> LinearFlow | None:
-    import sympy
+    """Read the flow as coefficients; ``None`` if one reads more than constants, learning signals and ``dt``.
 
+    Neuron variables (``tau_post``), variables of the synapse and the time differ between synapses or within the
+    window, so such equations have to be advanced in every dt.
+    """
+    scalars = {*synapses.constants, *SHARED_SIGNALS, "dt"}
     coefficients: dict[str, dict[str, str]] = {}
     constants: dict[str, str] = {}
-    variables = set(synapses.variables)
     for target, expression in synapses.flow.items():
-        rest = sympy.expand(_sympify(expression))
-        row: dict[str, str] = {}
-        for name in sorted(variables & names_in(expression)):
-            symbol = sympy.Symbol(name, real=True)
-            factor = sympy.factor_terms(sympy.diff(rest, symbol))
-            if {str(s) for s in factor.free_symbols} & variables:
-                return None
-            row[name] = _text(factor)
-            rest = rest.subs(symbol, 0)
-        coefficients[target], constants[target] = row, _text(sympy.factor_terms(rest))
+        try:
+            row, constant = _linear_row(expression, set(synapses.variables))
+        except _NOT_ALGEBRA:
+            return None
+        if any(not names_in(text) <= scalars for text in (*row.values(), constant)):
+            return None
+        coefficients[target], constants[target] = row, constant
     return LinearFlow(coefficients, constants)
+
+
+def _linear_row(expression: str, variables: set[str]) -> tuple[dict[str, str], str]:
+    """Return the derivative with respect to each variable, and what is left without any of them."""
+    import sympy
+
+    rest = sympy.expand(_sympify(expression))
+    row: dict[str, str] = {}
+    for name in sorted(variables & names_in(expression)):
+        symbol = sympy.Symbol(name, real=True)
+        row[name] = _text(sympy.factor_terms(sympy.diff(rest, symbol)))
+        rest = rest.subs(symbol, 0)
+    return row, _text(sympy.factor_terms(rest))
 
 
 def _increments(
@@ -178,7 +196,7 @@ def _increment(statement: Statement, pre: frozenset[str], per_synapse: set[str])
     (trace,) = traces
     try:
         expression = _sympify(statement.increment)
-    except (sympy.SympifyError, TypeError, AttributeError):
+    except _NOT_ALGEBRA:
         return None
     symbol = sympy.Symbol(trace, real=True)
     coefficient = sympy.diff(expression, symbol)

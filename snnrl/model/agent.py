@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from snnrl.coding.decoders import ActionDecoder, PopulationValue, Readout
 from snnrl.coding.encoders import Encoder
-from snnrl.errors import InvalidValueError, ModelError
+from snnrl.errors import InvalidValueError, ModelError, UnknownNameError
 from snnrl.model.network import Network
 
 
@@ -93,6 +93,8 @@ class AgentModel:
             raise ModelError(
                 f"encoder: {self.encoder.size} codes for population {target.name!r} of {target.size} neurons"
             )
+        if self.encoder.variable not in target.writable:
+            raise UnknownNameError("encoder.variable", self.encoder.variable, target.writable)
         for readout in self.readouts:
             readout.size(self.network.population(readout.population).size)
         if self.value is None and isinstance(self.signal, TDError):

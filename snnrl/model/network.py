@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import keyword
+import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from snnrl.errors import InvalidValueError, ModelError, UnknownNameError
 from snnrl.model.values import Array, FrozenDict
@@ -50,9 +52,11 @@ class Neurons:
         Name of the Brian2 state updater: ``exact``, ``euler``, ``exponential_euler``, ``rk2``, ``rk4``, ...
     parameters
         Constants by name: numbers, quantity text (``"10*ms"``), or an array of length ``size`` for a variable
-        declared in ``equations`` as ``name : unit (constant)``.
+        declared in ``equations`` as ``name : unit (constant)``. The numbers of an array are in the SI base unit
+        of that declaration: ``{"tau": [0.01, 0.02]}`` for ``tau : second (constant)``.
     initial
-        Initial values by variable: numbers, quantity text or expressions with ``rand()`` and ``randn()``.
+        Initial values by variable: quantity text, expressions with ``rand()``, ``randn()`` and ``i`` (the
+        neuron's index) that may use parameters and earlier entries, or numbers and arrays in SI base units.
     on_step
         Statements run once per environment step, before its first dt (Brian2's ``run_regularly``). The shared
         name ``exploration`` (1 in training) scales exploratory noise.
@@ -76,12 +80,23 @@ class Neurons:
 
     def __post_init__(self) -> None:
         _check_name("Neurons", self.name)
-        if not isinstance(self.size, int) or self.size < 1:
+        if not isinstance(self.size, int) or isinstance(self.size, bool) or self.size < 1:
             raise InvalidValueError(f"Neurons({self.name}).size", self.size, "an integer of at least 1")
         for text in ("equations", "threshold", "reset", "on_step"):
             object.__setattr__(self, text, _tidy(getattr(self, text)))
         for mapping in ("parameters", "initial"):
-            object.__setattr__(self, mapping, FrozenDict(getattr(self, mapping)))
+            owner = f"Neurons({self.name}).{mapping}"
+            object.__setattr__(self, mapping, FrozenDict(getattr(self, mapping), owner))
+
+    @property
+    def writable(self) -> tuple[str, ...]:
+        """Variables that hold one value per neuron, as ``equations`` declare them (read without Brian2)."""
+        return tuple(m[1] or m[2] for m in _DECLARATION.finditer(self.equations) if not _SHARED.search(m[0]))
+
+
+#: ``dx/dt = ...`` or ``x : unit``, with its flags, at the start of a line; subexpressions ``x = ...`` do not match.
+_DECLARATION = re.compile(r"^\s*(?:d(\w+)\s*/\s*dt\s*=|(\w+)\s*:)[^#\n]*", re.MULTILINE)
+_SHARED = re.compile(r"\([^()]*\bshared\b[^()]*\)")
 
 
 @dataclass(frozen=True)
@@ -89,13 +104,18 @@ class Pairs:
     """Explicit connectivity: synapse k goes from neuron ``sources[k]`` to neuron ``targets[k]``.
 
     Synapses are kept sorted by source, then target; values of per-synapse arrays follow that order.
+
+    Raises
+    ------
+    InvalidValueError
+        If the two are not lists of whole numbers from 0 on, of the same length.
     """
 
     sources: Any
     targets: Any
 
     def __post_init__(self) -> None:
-        sources, targets = (np.atleast_1d(np.asarray(_raw(v))) for v in (self.sources, self.targets))
+        sources, targets = (_indices(v) for v in (self.sources, self.targets))
         if sources.shape != targets.shape or sources.ndim != 1:
             raise InvalidValueError(
                 "Pairs", (sources.shape, targets.shape), "two index lists of the same length"
@@ -103,15 +123,18 @@ class Pairs:
         if sources.size and (sources.min() < 0 or targets.min() < 0):
             raise InvalidValueError("Pairs", int(min(sources.min(), targets.min())), "indices of at least 0")
         order = np.lexsort((targets, sources))
-        object.__setattr__(self, "sources", Array(sources[order].astype(np.int64)))
-        object.__setattr__(self, "targets", Array(targets[order].astype(np.int64)))
+        object.__setattr__(self, "sources", Array(sources[order]))
+        object.__setattr__(self, "targets", Array(targets[order]))
 
     def __len__(self) -> int:
         return int(self.sources.values.size)
 
 
-def _raw(value: Any) -> Any:
-    return value.values if isinstance(value, Array) else value
+def _indices(value: Any) -> NDArray[np.int64]:
+    found = np.atleast_1d(np.asarray(value.values if isinstance(value, Array) else value))
+    if found.dtype.kind not in "iu" and found.size:
+        raise InvalidValueError("Pairs", found.tolist(), "whole numbers")
+    return found.astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -134,7 +157,8 @@ class Synapses:
         Names of the variables that carry what is learned: they last from episode to episode, are saved, and
         stay as they are when plasticity is off. All others restart at their initial values every episode.
     parameters, initial
-        As in `Neurons`; expressions in ``initial`` may use earlier entries.
+        As in `Neurons`, one value per synapse: arrays are ``[source, target]``, or ``[synapse]`` with `Pairs`, in
+        SI base units of the declaration; ``i`` and ``j`` are the indices of the source and target neuron.
     connectivity
         ``"all-to-all"`` or `Pairs`.
     delay
@@ -164,13 +188,14 @@ class Synapses:
             raise InvalidValueError(
                 f"Synapses({self.name}).connectivity", self.connectivity, "'all-to-all' or Pairs(sources, targets)"
             )
-        if not isinstance(self.delay, int) or not 0 <= self.delay <= 10_000:
+        if not isinstance(self.delay, int) or isinstance(self.delay, bool) or not 0 <= self.delay <= 10_000:
             raise InvalidValueError(f"Synapses({self.name}).delay", self.delay, "whole steps, 0 to 10000")
         object.__setattr__(self, "weights", tuple(self.weights))
         for text in ("equations", "on_pre", "on_post", "on_reward"):
             object.__setattr__(self, text, _tidy(getattr(self, text)))
         for mapping in ("parameters", "initial"):
-            object.__setattr__(self, mapping, FrozenDict(getattr(self, mapping)))
+            owner = f"Synapses({self.name}).{mapping}"
+            object.__setattr__(self, mapping, FrozenDict(getattr(self, mapping), owner))
 
 
 @dataclass(frozen=True)
@@ -199,7 +224,7 @@ class Network:
     def __post_init__(self) -> None:
         object.__setattr__(self, "neurons", tuple(self.neurons))
         object.__setattr__(self, "synapses", tuple(self.synapses))
-        names = [part.name for part in (*self.neurons, *self.synapses)]
+        names = [n.name for n in self.neurons] + [s.name for s in self.synapses]
         for name in names:
             if names.count(name) > 1:
                 raise ModelError(f"Network: the name {name!r} is used more than once")

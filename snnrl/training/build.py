@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 def build_model(config: TrainingConfig) -> AgentModel:
     """Return the agent that ``config`` describes."""
     from snnrl import networks
+    from snnrl.model import AgentModel, from_json
+
+    if config.model is not None:
+        model = from_json(config.model)
+        assert isinstance(model, AgentModel)  # the config has checked it
+        return model
 
     network = networks.make(config.network, config.plasticity, **dict(config.network_parameters))
     return network.build(config.make_task(), config.make_device(), **dict(config.synapse_parameters))

@@ -97,6 +97,8 @@ class TrainingConfig:
         Episodes in that mean.
     consolidation
         Episodes an agent goes on learning for after it has solved the task.
+    model
+        An agent of one's own as JSON (`snnrl.model.to_json`); ``network`` and ``plasticity`` are then unused.
     evaluation_exploration
         Scale of the exploration current in the evaluation: 0 is the policy itself, 1 as in learning. The
         neurons' private noise is always on.
@@ -130,6 +132,7 @@ class TrainingConfig:
     solve_threshold: float | None = None
     solve_window: int = 100
     consolidation: int = 0
+    model: str | None = None
     evaluation_exploration: float = 0.0
 
     def __post_init__(self) -> None:
@@ -143,6 +146,8 @@ class TrainingConfig:
         if self.reward is None:
             self._set("reward", _default_reward(task, self.network))
         self.make_reward()
+        if self.model is not None:
+            self._check_model(self.model)
         self._set(
             "evaluation_exploration", real_number("evaluation_exploration", self.evaluation_exploration, 0.0)
         )
@@ -165,6 +170,13 @@ class TrainingConfig:
         for option in ("device", "spread", "synapse_parameters"):
             if getattr(self, option) not in (None, {}):
                 raise InvalidValueError(option, getattr(self, option), "only with synapse 'memristive'")
+
+    @staticmethod
+    def _check_model(text: str) -> None:
+        from snnrl.model import AgentModel, from_json
+
+        if not isinstance(from_json(text), AgentModel):
+            raise InvalidValueError("model", text[:40] + " ...", "an AgentModel as JSON, see snnrl.model.to_json")
 
     def make_task(self) -> Task:
         """Build the task."""
@@ -200,6 +212,8 @@ class TrainingConfig:
                 words += [
                     word for name, v in value.items() for word in ("--set", f"{part}.{name}={_text(v)}")
                 ]
+            elif option == "model":
+                words += ["--model", "MODEL.json"] if value is not None else []
             elif option != "task" and value is not None:
                 words += [f"--{option.replace('_', '-')}", str(value)]
         return shlex.join(words)

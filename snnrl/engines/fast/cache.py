@@ -13,7 +13,6 @@ import tempfile
 from pathlib import Path
 from types import ModuleType
 
-
 NOALIAS = "noalias=True, "
 NO_COUNTING = "_nrt=False, "
 """numba's option for functions that allocate nothing: no reference counting of the arrays they are given, which
@@ -66,7 +65,8 @@ def load_module(source: str) -> ModuleType:
     if NOALIAS in source:
         allow_noalias()
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} cannot be imported")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

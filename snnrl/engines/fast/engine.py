@@ -14,6 +14,7 @@ from snnrl import random
 from snnrl.engines.fast.cache import load_module
 from snnrl.engines.fast.generate import CompiledTask, Kernel, generate, signal_parameters, value_parameters
 from snnrl.engines.fast.prepare import lowered_agent
+from snnrl.equations.lowered import LoweredSynapses
 from snnrl.equations.statements import evaluate
 from snnrl.errors import InvalidValueError, SimulationError
 from snnrl.model import AgentModel, RewardBaseline
@@ -83,6 +84,11 @@ class FastSession:
             raise InvalidValueError(
                 f"task {task.name}", f"{task.n_actions} actions", f"{len(model.action.populations)}, like the network"
             )
+        if len(model.encoder.scale) != task.observation_size:
+            raise InvalidValueError(
+                f"task {task.name}", f"{task.observation_size} observed variables",
+                f"{len(model.encoder.scale)}, like the encoder",
+            )  # fmt: skip
         self.model, self.task, self.reward, self.threads = model, task, reward, threads
         self.seeds = np.asarray(list(seeds), dtype=np.int64)
         self.network = lowered_agent(model)
@@ -300,15 +306,25 @@ class FastSession:
 
 def initial_values(part: Any, shape: tuple[int, ...], seed: int) -> dict[str, Any]:
     """Evaluate a part's initial values for one agent: ``{variable: number or array}``."""
-    index = np.arange(int(np.prod(shape))).reshape(shape)
-    known: dict[str, Any] = {**part.constants, "i": index}
+    known: dict[str, Any] = {**part.constants, **_indices(part, shape)}
     result: dict[str, Any] = {}
     for variable, value in part.initial.items():
         if isinstance(value, str):
-            draws = _Draws(seed, f"{part.name}/initial/{variable}", shape)
+            size = (1,) if variable in getattr(part, "shared", ()) else shape
+            draws = _Draws(seed, f"{part.name}/initial/{variable}", size)
             value = evaluate(value, {**known, "rand": draws.rand, "randn": draws.randn})
         known[variable] = result[variable] = value
     return result
+
+
+def _indices(part: Any, shape: tuple[int, ...]) -> dict[str, NDArray[np.int64]]:
+    """Return ``i`` (and ``j``), as in Brian2: a neuron's index, or a synapse's source and target."""
+    if not isinstance(part, LoweredSynapses):
+        return {"i": np.arange(shape[0])}
+    if part.sources is not None and part.targets is not None:
+        return {"i": part.sources, "j": part.targets}
+    i, j = np.indices(shape)
+    return {"i": i, "j": j}
 
 
 class _Draws:

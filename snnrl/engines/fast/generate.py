@@ -183,7 +183,10 @@ class _Generator:
         return out.text()
 
     def _emit_copied(self, out: Source) -> None:
-        functions = {"encode": type(self.model.encoder).function, "decode": type(self.model.action).function}
+        functions: dict[str, Callable[..., Any]] = {
+            "encode": type(self.model.encoder).function,
+            "decode": type(self.model.action).function,
+        }
         if self.task is not None:
             functions |= {"task_step": self.task.step, "task_reset": self.task.reset,
                           "task_observe": self.task.observe, "task_reward": self.task.reward}  # fmt: skip
@@ -204,6 +207,8 @@ class _Generator:
                     getattr(group, phase)(body)
             for population in self.populations.values():
                 population.emit_reset(body)
+            for group in self.groups:
+                group.emit_late(body)
             body.add("step += 1")
         body.add("bad = 0")
         for population in self.populations.values():
@@ -253,7 +258,7 @@ class _Generator:
                 out.add(f"{name}[k, m] = {value}")
 
     def _variables(self) -> dict[str, Any]:
-        """Initial value by array name, for all variables of the model that restart with an episode."""
+        """Return the initial value by array name, for all variables of the model that restart with an episode."""
         found: dict[str, Any] = {}
         for population in self.populations.values():
             arrays = population.variable | population.shared

@@ -19,7 +19,7 @@ def copied_function(function: Callable[..., Any], name: str) -> str:
 
 
 def emit_step(functions: Functions, model: AgentModel, drive: str, steps: int, action_stream: int) -> None:
-    """One environment step of the network: sense, learn from the last transition, choose an action.
+    """Emit one environment step of the network: sense, learn from the last transition, choose an action.
 
     ``mode`` says what it is for: 0 an ordinary step; 1 the task terminated, so only the last transition is
     learnt, with nothing to follow; 2 it was truncated, so the last observation is sensed to bootstrap from.
@@ -120,7 +120,7 @@ def take_reward(gain, terminated, truncated, learning, time_constant, counters, 
 
 
 def emit_run(functions: Functions, reset_stream: int, n_observation: int) -> None:
-    """The closed loop with a compiled task inside."""
+    """Emit the closed loop with a compiled task inside."""
     out = Source()
     out.add("steps = 0")
     with out.block("while counters[FINISHED] == 0 and counters[ERROR] == 0 and steps < budget:"):

@@ -42,6 +42,19 @@ def _run_agent(
 def _run_episode(
     session: FastSession, agent: int, env: gymnasium.Env[Any, Any], stop: Stop, learning: bool, exploration: float
 ) -> None:
+    start = {name: array[agent].copy() for name, array in session.state.items()}
+    try:
+        _play_episode(session, agent, env, stop, learning, exploration)
+    except BaseException:
+        # An environment's inside cannot be saved, so an interrupted episode is taken back as a whole.
+        for name, values in start.items():
+            session.state[name][agent] = values
+        raise
+
+
+def _play_episode(
+    session: FastSession, agent: int, env: gymnasium.Env[Any, Any], stop: Stop, learning: bool, exploration: float
+) -> None:
     from snnrl.engines.fast.engine import EPISODE, EPISODE_STEP, MODE, RECENT
 
     state, module = session.state, session.module

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from snnrl.equations.lowered import LoweredSynapses
-from snnrl.equations.statements import Statement, keep_effects
+from snnrl.equations.statements import Statement, keep_effects, names_in
 from snnrl.equations.structure import LinearFlow, PostIncrement, Structure
 
 
@@ -37,24 +37,23 @@ def learning_plan(synapses: LoweredSynapses, structure: Structure) -> Plan:
 def frozen_plan(synapses: LoweredSynapses, structure: Structure) -> Plan:
     """Only what transmission needs: weights stay as they are, learning traces are not kept up."""
     dynamic = _dynamic(synapses)
-
-    def matters(name: str) -> bool:
-        return name.endswith(("_pre", "_post")) or name in dynamic
-
-    def sliced(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
-        unfrozen = [s for s in statements if s.target not in synapses.weights]
-        return tuple(keep_effects(unfrozen, matters))
-
     flow = structure.flow or LinearFlow({}, {})
     kept = {v: row for v, row in flow.coefficients.items() if v in dynamic}
     return Plan(
-        sliced(synapses.clock_update),
-        sliced(synapses.on_pre),
-        sliced(synapses.on_post),
+        frozen_statements(synapses, synapses.clock_update),
+        frozen_statements(synapses, synapses.on_pre),
+        frozen_statements(synapses, synapses.on_post),
         (),
         LinearFlow(kept, {v: flow.constants[v] for v in kept}),
         None,
     )
+
+
+def frozen_statements(synapses: LoweredSynapses, statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
+    """Return the statements that transmission needs, the very objects, in order."""
+    dynamic = _dynamic(synapses)
+    unfrozen = [s for s in statements if s.target not in synapses.weights]
+    return tuple(keep_effects(unfrozen, lambda name: name.endswith(("_pre", "_post")) or name in dynamic))
 
 
 def _dynamic(synapses: LoweredSynapses) -> frozenset[str]:
@@ -64,13 +63,8 @@ def _dynamic(synapses: LoweredSynapses) -> frozenset[str]:
     needed = {r for s in events if s.target.endswith(("_pre", "_post")) for r in s.reads}
     while True:
         more = {r for s in events if s.target in needed for r in s.reads}
-        more |= {r for v in needed & variables for r in synapses.flow and _names(synapses, v)}
+        more |= {r for v in needed & variables for r in names_in(synapses.flow.get(v, "0"))}
         if more <= needed:
             return frozenset(needed & variables)
         needed |= more
 
-
-def _names(synapses: LoweredSynapses, variable: str) -> set[str]:
-    from snnrl.equations.statements import names_in
-
-    return set(names_in(synapses.flow.get(variable, "0")))

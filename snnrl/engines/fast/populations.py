@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import ast
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +12,7 @@ from snnrl.coding import Readout
 from snnrl.engines.fast.layout import Layout
 from snnrl.engines.fast.render import Constants, Scope, Source
 from snnrl.equations.lowered import SHARED_SIGNALS, LoweredNeurons
-from snnrl.equations.statements import Statement, calls_random
+from snnrl.equations.statements import RANDOM, Statement
 from snnrl.random import stream_id
 
 
@@ -33,17 +34,34 @@ class Streams:
 
 
 class RandomSites:
-    """Numbers the ``rand()`` and ``randn()`` calls of one piece of code and emits their keys."""
+    """Numbers the ``rand()`` and ``randn()`` calls of one piece of code and emits their keys.
+
+    Called with the function's name it returns the kernel text of one random number.
+    """
 
     def __init__(self, streams: Streams, prefix: str, step: str, index: str) -> None:
         self.streams, self.prefix, self.step, self.index = streams, prefix, step, index
         self.sites: list[tuple[int, str]] = []
+        self.number = 0
+
+    def place(self, statements: Sequence[Statement], statement: Statement) -> None:
+        """Let the next calls count as those of ``statement`` within its whole text.
+
+        So a random number does not change when an engine leaves out statements it does not need.
+        """
+        self.number = 0
+        for s in statements:
+            if s is statement:
+                return
+            self.number += _draws(s.expression)
 
     def __call__(self, name: str) -> str:
-        number = len(self.sites)
-        stream = self.streams.index(f"{self.prefix}/{number}")
+        """Return the kernel text of one call of ``rand`` or ``randn``."""
+        stream = self.streams.index(f"{self.prefix}/{self.number}")
+        self.number += 1
         local = f"key{stream}"
-        self.sites.append((stream, local))
+        if (stream, local) not in self.sites:
+            self.sites.append((stream, local))
         function = "uniform" if name == "rand" else "normal"
         return f"{function}({local}_low, {local}_high, {self.index})"
 
@@ -69,17 +87,17 @@ class Population:
 
     def __post_init__(self) -> None:
         n, name = self.lowered, self.lowered.name
-        self.variable = {v: self.layout.add(f"{name}_{v}", n.size, "episode") for v in n.variables}
-        self.shared = {v: self.layout.add(f"{name}_{v}", 1, "episode") for v in n.shared}
-        self.refractory = self.layout.add(f"{name}_refractory", n.size, "episode") if n.refractory_steps else ""
-        self.active = self.layout.add(f"{name}_active", n.size, "scratch") if n.refractory_steps else ""
-        self.spiked = self.layout.add(f"{name}_spiked", -(-n.size // 8) * 8, "scratch", np.uint8)
+        self.variable = {v: self.layout.add(f"N_{name}_{v}", n.size, "episode") for v in n.variables}
+        self.shared = {v: self.layout.add(f"N_{name}_{v}", 1, "episode") for v in n.shared}
+        self.refractory = self.layout.add(f"N_{name}_refractory", n.size, "episode") if n.refractory_steps else ""
+        self.active = self.layout.add(f"N_{name}_active", n.size, "scratch") if n.refractory_steps else ""
+        self.spiked = self.layout.add(f"N_{name}_spiked", -(-n.size // 8) * 8, "scratch", np.uint8)
         # The list is written one place ahead, for padded flags too.
-        self.spikes = self.layout.add(f"{name}_spikes", n.size + 8, "scratch", np.int32)
-        self.record = self.layout.add(f"{name}_record", (0, n.size), "common", np.uint8)
+        self.spikes = self.layout.add(f"N_{name}_spikes", n.size + 8, "scratch", np.int32)
+        self.record = self.layout.add(f"N_{name}_record", (0, n.size), "common", np.uint8)
         if self.max_delay:
-            self.ring = self.layout.add(f"{name}_ring", (self.max_delay + 1, n.size), "episode", np.int32)
-            self.ring_count = self.layout.add(f"{name}_ring_count", self.max_delay + 1, "episode", np.int64)
+            self.ring = self.layout.add(f"N_{name}_ring", (self.max_delay + 1, n.size), "episode", np.int32)
+            self.ring_count = self.layout.add(f"N_{name}_ring_count", self.max_delay + 1, "episode", np.int64)
 
     @property
     def n_spikes(self) -> str:
@@ -109,8 +127,13 @@ class Population:
         update_random = RandomSites(self.streams, f"{n.name}/update", "step", "j")
         threshold_random = RandomSites(self.streams, f"{n.name}/threshold", "step", "j")
         update, threshold = self.scope(names, update_random), self.scope(names, threshold_random)
-        body = [f"{names[s.target]} = {update.render(s.expression)}" for s in n.update if s.target not in n.variables]
-        new = {s.target: update.render(s.expression) for s in n.update if s.target in n.variables}
+        body: list[str] = []
+        new: dict[str, str] = {}
+        for s in n.update:
+            if s.target in n.variables:
+                new[s.target] = update.render(s.expression)
+            else:
+                body.append(f"{names[s.target]} = {update.render(s.expression)}")
         condition = threshold.render(n.threshold) if n.threshold else ""
         out.add(f"# {n.name}: state update and threshold", *update_random.keys(), *threshold_random.keys())
         for v, array in self.shared.items():
@@ -155,15 +178,14 @@ class Population:
         out.add(f"{count} = 0")
         if not self.lowered.threshold:
             return
-        with out.block(f"for word in range({-(-self.lowered.size // 8)}):"):
-            with out.block(f"if {self.spiked}_words[word] != 0:"):
-                with out.block("for j in range(8 * word, 8 * word + 8):"):
-                    out.add(f"{self.spikes}[{count}] = j", f"{count} += np.int64({self.spiked}[j])")
+        words, flagged = f"for word in range({-(-self.lowered.size // 8)}):", f"if {self.spiked}_words[word] != 0:"
+        with out.block(words), out.block(flagged), out.block("for j in range(8 * word, 8 * word + 8):"):
+            out.add(f"{self.spikes}[{count}] = j", f"{count} += np.int64({self.spiked}[j])")
         out.add(f"spike_total[POPULATION_{self.lowered.name}] += {count}")
         self._emit_readouts(out)
-        with out.block(f"if recording and decision < {self.record}.shape[0] // {self.constants.steps}:"):
-            with out.block(f"for a in range({count}):"):
-                out.add(f"{self.record}[decision * {self.constants.steps} + s, {self.spikes}[a]] = 1")
+        recording = f"if recording and decision < {self.record}.shape[0] // {self.constants.steps}:"
+        with out.block(recording), out.block(f"for a in range({count}):"):
+            out.add(f"{self.record}[decision * {self.constants.steps} + s, {self.spikes}[a]] = 1")
         if self.max_delay:
             out.add(f"slot = step % {self.max_delay + 1}", f"{self.ring_count}[slot] = {count}")
             with out.block(f"for a in range({count}):"):
@@ -205,29 +227,36 @@ class Population:
                 out.add(f"{self.variable[v]}[j] = {names[v]}")
 
     def emit_on_step(self, out: Source) -> None:
-        """Statements at the start of an environment step; shared variables once, others per neuron."""
+        """Statements at the start of an environment step: what is shared once, the rest for every neuron."""
         n = self.lowered
         if not n.on_step:
             return
         out.add(f"# {n.name}: start of the environment step")
-        names = self._locals(n.on_step)
-        read = {name for statement in n.on_step for name in statement.reads}
-        for v in sorted(read & set(self.shared)):
-            out.add(f"{names[v]} = {self.shared[v]}[0]")
-        for number, statement in enumerate(n.on_step):
-            per_neuron = statement.target in n.variables
-            random = RandomSites(self.streams, f"{n.name}/on_step/{number}", "step", "j" if per_neuron else "0")
-            text = self.scope(names, random).render(statement.expression)
-            out.add(*random.keys())
-            if not per_neuron:
-                out.add(f"{names[statement.target]} = {text}")
-                if statement.target in self.shared:
-                    out.add(f"{self.shared[statement.target]}[0] = {names[statement.target]}")
-                continue
+        names = {v: f"v_{v}" for v in n.variables}
+        names |= {v: f"{array}[0]" for v, array in self.shared.items()}
+        scalar = {*n.shared, *n.constants, *SHARED_SIGNALS, "dt", "t"}
+        body, keys = Source(), list[str]()
+        for number, s in enumerate(n.on_step):
+            is_scalar = s.target not in n.variables and (s.target in n.shared or s.reads <= scalar)
+            random = RandomSites(self.streams, f"{n.name}/on_step/{number}", "step", "0" if is_scalar else "j")
+            text = self.scope(dict(names), random).render(s.expression)
+            names[s.target] = f"once_{s.target}_{number}" if is_scalar else f"v_{s.target}"
+            if is_scalar:
+                scalar.add(s.target)
+            if is_scalar:
+                out.add(*random.keys())
+            else:
+                keys += random.keys()
+            (out if is_scalar else body).add(f"{names[s.target]} = {text}")
+        written = [s.target for s in n.on_step]
+        if body.lines:
+            out.add(*keys)
             with out.block(f"for j in range({n.size}):"):
-                for v in sorted(statement.reads & set(n.variables)):
-                    out.add(f"{names[v]} = {self.variable[v]}[j]")
-                out.add(f"{self.variable[statement.target]}[j] = {text}")
+                reads = {r for s in n.on_step for r in s.reads}
+                out.add(*(f"v_{v} = {self.variable[v]}[j]" for v in n.variables if v in reads))
+                out.add(*body.lines)
+                out.add(*(f"{self.variable[v]}[j] = v_{v}" for v in n.variables if v in written))
+        out.add(*(f"{self.shared[v]}[0] = {names[v]}" for v in n.shared if v in written))
 
     def emit_finite_check(self, out: Source) -> None:
         """Report a value that is not finite, with the population's number."""
@@ -239,6 +268,7 @@ class Population:
             out.add("if bad != 0 and counters[ERROR] == 0:", f"    counters[ERROR] = POPULATION_{self.lowered.name} + 1")
 
 
-def draws(statements: Iterable[Statement]) -> bool:
-    """Whether any statement draws random numbers."""
-    return any(calls_random(s.expression) for s in statements)
+def _draws(expression: str) -> int:
+    """Return how many random numbers an expression draws."""
+    calls = [n.func for n in ast.walk(ast.parse(expression)) if isinstance(n, ast.Call)]
+    return sum(isinstance(f, ast.Name) and f.id in RANDOM for f in calls)

@@ -68,9 +68,14 @@ class Constants:
         key = (group, expression)
         if key not in self.scalars:
             self.scalars[key] = float(evaluate(expression, {**values, "dt": self.dt}))
-        name = f"{group}_{expression}" if expression.isidentifier() else f"c{list(self.scalars).index(key)}"
+        name = self._name(list(self.scalars).index(key), group, expression)
         self._used.add(name)
         return name
+
+    @staticmethod
+    def _name(index: int, group: str, expression: str) -> str:
+        """Return the local of a scalar; its number keeps names apart that meet when joined."""
+        return f"p{index}_{group}_{expression}" if expression.isidentifier() else f"c{index}"
 
     def table(self, group: str, expression: str, values: Mapping[str, float], sign: int) -> str:
         """Register a table over the window and return the beginning of its element; ``sign`` -1: backwards in time."""
@@ -83,7 +88,7 @@ class Constants:
     def prologue(self, source: Source) -> None:
         """Load the scalars used since the last prologue into locals named after them."""
         for index, (group, expression) in enumerate(self.scalars):
-            name = f"{group}_{expression}" if expression.isidentifier() else f"c{index}"
+            name = self._name(index, group, expression)
             if name in self._used:
                 comment = "" if expression.isidentifier() else f"  # {group}: {expression}"
                 source.add(f"{name} = p[{index}]{comment}")
@@ -135,7 +140,7 @@ class Scope:
 
     def _visit(self, node: ast.expr) -> ast.expr:
         if isinstance(node, ast.Constant):
-            return _expr(self.literal(float(node.value)))
+            return _expr(self.literal(float(str(node.value))))
         if self._is_constant(node):
             return _expr(self._hoist(ast.unparse(node)))
         if isinstance(node, ast.Name):
@@ -144,9 +149,10 @@ class Scope:
             return self._call(node)
         if isinstance(node, ast.BinOp):
             power = isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Constant)
-            whole = power and float(node.right.value).is_integer()  # type: ignore[attr-defined, arg-type]
+            whole = power and float(node.right.value).is_integer()  # type: ignore[attr-defined]
+            left = self._visit(node.left)  # before the right side: random numbers are numbered as they are read
             right = ast.Constant(int(node.right.value)) if whole else self._visit(node.right)  # type: ignore[attr-defined]
-            return ast.BinOp(self._visit(node.left), node.op, right)
+            return ast.BinOp(left, node.op, right)
         if isinstance(node, ast.UnaryOp):
             return ast.UnaryOp(node.op, self._visit(node.operand))
         if isinstance(node, ast.BoolOp):
