@@ -138,13 +138,17 @@ def tables_of(found: dict[str, dict[str, Any]], baselines: dict[str, dict[str, A
         for row in ROWS if row.name in found for a in row.asked
     ]  # fmt: skip
     return (
-        table(["", *COLUMNS.values()], rows) + "\n\n" + table(["row", "figure", "asked", "measured", "met"], asked)
+        table(["", *COLUMNS.values()], rows)
+        + "\n\n"
+        + table(["row", "figure", "asked", "measured", "met"], asked)
     )
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=40, help="held-out seeds per row (default 40)")
     parser.add_argument("--only", nargs="+", choices=[r.name for r in ROWS], help="only these rows")
     parser.add_argument("--folder", type=Path, default=Path("runs/learning"), help="where the runs are kept")

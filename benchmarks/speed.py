@@ -100,7 +100,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--repeats", type=int, default=9, help="timings per simulator (default 9)")
     parser.add_argument("--seconds", type=float, default=0.5, help="length of one timing (default 0.5)")
     parser.add_argument("--seed", type=int, default=0, help="of weights and noise (default 0)")
-    parser.add_argument("--dtype", choices=("float32", "float64"), default="float32", help="of snnrl where the row does not say; BindsNET and JAX use float32")
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "float64"),
+        default="float32",
+        help="of snnrl where the row does not say; BindsNET and JAX use float32",
+    )
     parser.add_argument("--core", type=int, help="core to run on (default: the last one; Linux)")
     parser.add_argument("--jax-python", type=Path, metavar="PATH", help="interpreter that has JAX")
     parser.add_argument("--no-install", action="store_true", help="do not make an environment for JAX")

@@ -42,7 +42,9 @@ class ActorCritic(ActorNetwork):
     critic_noise: float = 0.1
     value_smoothing: float = 0.5
     critic_rule: Rule = field(default_factory=lambda: TDLTP(eta=0.04, trace_decay=0.95 * 0.9, anneal=0.8))
-    actor_rule: Rule = field(default_factory=lambda: TDLTP(eta=0.1, trace_decay=0.95 * 0.8, inhibition=0.5, anneal=0.8))
+    actor_rule: Rule = field(
+        default_factory=lambda: TDLTP(eta=0.1, trace_decay=0.95 * 0.8, inhibition=0.5, anneal=0.8)
+    )
 
     def build(self, task: Task, storage: Device | None = None, **storage_options: object) -> AgentModel:
         """Return the agent for a task; parameters as in `ActorNetwork.build`."""
@@ -56,7 +58,9 @@ class ActorCritic(ActorNetwork):
             Network((self._input(encoder), critic, *actors), (*synapses, *self._rivals(actors))),
             encoder,
             self._action(actors),
-            PopulationValue("critic", resting_count(self.critic_bias, task.env_step), smoothing=self.value_smoothing),
+            PopulationValue(
+                "critic", resting_count(self.critic_bias, task.env_step), smoothing=self.value_smoothing
+            ),
             TDError(self.gamma),
             env_step_text(task),
         )

@@ -10,11 +10,20 @@ from snnrl.coding import Encoder, GaussianPopulation, PlaceCells, SpikeCountActi
 from snnrl.errors import InvalidValueError, UnknownNameError
 from snnrl.model import AgentModel, Neurons, Synapses
 from snnrl.networks.populations import current_driven_cells, lif_neurons
-from snnrl.plasticity import IdealWeights, MemristivePair, PolicyGradient, Rule, Storage, plastic_synapses
+from snnrl.plasticity import (
+    IdealWeights,
+    MemristiveOffset,
+    MemristivePair,
+    PolicyGradient,
+    Rule,
+    Storage,
+    plastic_synapses,
+)
 from snnrl.plasticity.device import Device
 from snnrl.tasks import Task
 
 INPUT = "place"
+_LAYOUTS = {"pair": MemristivePair, "offset": MemristiveOffset}
 LARGEST_GRID = 5000
 
 
@@ -59,10 +68,14 @@ class ActorNetwork(ABC):
     def __post_init__(self) -> None:
         for name in ("actor_size", "cells_per_variable"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise InvalidValueError(f"{type(self).__name__}.{name}", getattr(self, name), "an integer of at least 1")
+                raise InvalidValueError(
+                    f"{type(self).__name__}.{name}", getattr(self, name), "an integer of at least 1"
+                )
         for name in ("w_max", "gain", "reach", "width", "peak"):
             if not getattr(self, name) > 0.0:
-                raise InvalidValueError(f"{type(self).__name__}.{name}", getattr(self, name), "a positive number")
+                raise InvalidValueError(
+                    f"{type(self).__name__}.{name}", getattr(self, name), "a positive number"
+                )
         for name in ("exploration", "rivalry", "actor_noise"):
             if not getattr(self, name) >= 0.0:
                 raise InvalidValueError(f"{type(self).__name__}.{name}", getattr(self, name), "0 or more")
@@ -76,15 +89,18 @@ class ActorNetwork(ABC):
         task
             Gives the number of actions and the scale of the observation.
         storage
-            A memristive device to hold the weights as differential pairs; ``None`` for ideal weights.
+            A memristive device to hold the weights; ``None`` for ideal weights.
         storage_options
-            Fields of `MemristivePair`, such as ``waveform_steps``.
+            ``layout``: ``"pair"`` (differential, the default) or ``"offset"`` (one device with an offset); and
+            fields of `MemristivePair` or `MemristiveOffset`, such as ``waveform_steps``.
         """
 
     def _encoder(self, task: Task) -> Encoder:
         scale, bounded = tuple(task.observation_scale), tuple(task.observation_bounded)
         grid = PlaceCells if self.cells_per_variable ** len(scale) <= LARGEST_GRID else GaussianPopulation
-        return grid(INPUT, "drive", scale, bounded, self.peak, (self.cells_per_variable,), (self.reach,), self.width)
+        return grid(
+            INPUT, "drive", scale, bounded, self.peak, (self.cells_per_variable,), (self.reach,), self.width
+        )
 
     def _input(self, encoder: Encoder) -> Neurons:
         return current_driven_cells(INPUT, encoder.size)
@@ -100,15 +116,26 @@ class ActorNetwork(ABC):
     def _storage(self, device: Device | None, options: dict[str, object]) -> Storage:
         if device is None:
             return IdealWeights(-self.w_max, self.w_max)
-        known = [f.name for f in fields(MemristivePair) if f.name not in ("device", "w_max")]
-        for name in options:
+        layout = options.get("layout", "pair")
+        if layout not in _LAYOUTS:
+            raise UnknownNameError("layout of memristive synapses", layout, _LAYOUTS)
+        storage = _LAYOUTS[str(layout)]
+        known = [f.name for f in fields(storage) if f.name not in ("device", "w_max")]
+        given = {name: value for name, value in options.items() if name != "layout"}
+        for name in given:
             if name not in known:
-                raise UnknownNameError("parameter of memristive synapses", name, known)
-        return MemristivePair(device, w_max=self.w_max, **options)  # type: ignore[arg-type]
+                raise UnknownNameError("parameter of memristive synapses", name, ["layout", *known])
+        return storage(device, w_max=self.w_max, **given)  # type: ignore[arg-type]
 
     def _plastic(self, target: str, rule: Rule, storage: Storage) -> Synapses:
         return plastic_synapses(
-            f"{INPUT}_{target}", INPUT, target, rule, storage, "I_post += gain*w", parameters={"gain": self.gain}
+            f"{INPUT}_{target}",
+            INPUT,
+            target,
+            rule,
+            storage,
+            "I_post += synaptic_gain*w",
+            parameters={"synaptic_gain": self.gain},
         )
 
     def _rivals(self, actors: list[Neurons]) -> list[Synapses]:

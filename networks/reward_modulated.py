@@ -31,7 +31,9 @@ class RewardModulated(ActorNetwork):
 
     time_constant: float = 50.0
     actor_rule: Rule = field(
-        default_factory=lambda: TDLTP(eta=0.1, trace_decay=0.38, inhibition=0.5, anneal=0.8, signal="reward_error")
+        default_factory=lambda: TDLTP(
+            eta=0.1, trace_decay=0.38, inhibition=0.5, anneal=0.8, signal="reward_error"
+        )
     )
 
     def build(self, task: Task, storage: Device | None = None, **storage_options: object) -> AgentModel:

@@ -208,8 +208,12 @@ class RSTDP:
         one_of(self, "signal", SIGNALS)
         between(self, "anneal", 0.0, 1.0)
         not_negative(self, "inhibition", *(() if self.trace_decay is None else ("trace_decay",)))
-        require(self.tau_e is None or self.trace_decay is None, self, "trace_decay", "None where tau_e is given")
-        require(self.inhibition == 0 or self.trace_decay is not None, self, "inhibition", "0 without trace_decay")
+        require(
+            self.tau_e is None or self.trace_decay is None, self, "trace_decay", "None where tau_e is given"
+        )
+        require(
+            self.inhibition == 0 or self.trace_decay is not None, self, "inhibition", "0 without trace_decay"
+        )
 
     def text(self) -> RuleText:
         """Return the rule as equation text."""

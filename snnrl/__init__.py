@@ -21,7 +21,18 @@ __version__ = "0.1.0"
 __all__ = ["AgentModel", "Network", "Neurons", "Pairs", "Synapses", "evaluate", "train"]
 
 _MODEL = ("AgentModel", "Network", "Neurons", "Pairs", "Synapses")
-_SUBPACKAGES = ("coding", "engines", "equations", "model", "networks", "plasticity", "random", "studies", "tasks", "training")
+_SUBPACKAGES = (
+    "coding",
+    "engines",
+    "equations",
+    "model",
+    "networks",
+    "plasticity",
+    "random",
+    "studies",
+    "tasks",
+    "training",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -47,7 +47,9 @@ def train(
 
     if resume is not None:
         if options or out is not None:
-            raise InvalidValueError("resume", str(resume), "no other options: they are taken from the run folder")
+            raise InvalidValueError(
+                "resume", str(resume), "no other options: they are taken from the run folder"
+            )
         return run(RunFolder.open_to_resume(Path(resume)).config, None, Path(resume), progress)
     for name in options:
         if name not in option_names():

@@ -100,7 +100,9 @@ class ReferenceLoop:
 
         self.session, self.seed = session, int(session.seeds[row])
         scale = 0.0 if session.task.solved_length is None else 1.0 / session.task.max_steps
-        self.agent = ReferenceAgent(session.model, self.seed, learning, network=session.network, success_scale=scale)
+        self.agent = ReferenceAgent(
+            session.model, self.seed, learning, network=session.network, success_scale=scale
+        )
         self.lengths: list[int] = []
         self.truncated: list[bool] = []
 

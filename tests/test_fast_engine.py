@@ -242,7 +242,9 @@ def three_actions() -> tasks.CartPole:
 @pytest.mark.parametrize("variable", ["current", "m", "z"])
 def test_an_encoder_must_write_a_variable_that_exists(variable: str, gadget: Any) -> None:
     """The model itself refuses, before any engine: a variable unknown, shared, or computed from others."""
-    model = gadget([Neurons("q", 8, "shared_drive : 1\nm : 1 (constant, shared)\nz = m + 1 : 1\ndu/dt = -u/(10*ms) : 1")])
+    model = gadget(
+        [Neurons("q", 8, "shared_drive : 1\nm : 1 (constant, shared)\nz = m + 1 : 1\ndu/dt = -u/(10*ms) : 1")]
+    )
     for known in ("shared_drive", "u"):
         dataclasses.replace(model, encoder=dataclasses.replace(model.encoder, population="q", variable=known))
     lost = dataclasses.replace(model.encoder, population="q", variable=variable)

@@ -168,13 +168,21 @@ def test_exact_does_not_take_the_imaginary_unit_for_the_current() -> None:
 
 
 def test_exact_solves_the_damped_oscillator() -> None:
-    end = trajectory(Neurons("cell", 1, OSCILLATOR, method="exact", parameters={"tau": "10*ms"}), 0.02, 1, x=1.0, y=0.5)
+    end = trajectory(
+        Neurons("cell", 1, OSCILLATOR, method="exact", parameters={"tau": "10*ms"}), 0.02, 1, x=1.0, y=0.5
+    )
     np.testing.assert_allclose([end["x"][-1], end["y"][-1]], expm(2.0 * MATRIX) @ [1.0, 0.5], rtol=1e-12)
 
 
 def test_exact_refuses_what_has_no_real_form() -> None:
     """With k > 0 the symbols give ``sqrt(-k)``, which is not a number."""
-    cell = Neurons("cell", 1, "dx/dt = y/tau : 1\ndy/dt = -k*x/tau : 1", method="exact", parameters={"tau": "10*ms", "k": 1.5})
+    cell = Neurons(
+        "cell",
+        1,
+        "dx/dt = y/tau : 1\ndy/dt = -k*x/tau : 1",
+        method="exact",
+        parameters={"tau": "10*ms", "k": 1.5},
+    )
     with pytest.raises(ModelError, match="'exact' has no solution in real numbers for 'x'"):
         trajectory(cell, 0.004, 1)
 

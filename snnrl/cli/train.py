@@ -71,7 +71,9 @@ def train(
     reward: Annotated[
         str | None,
         _option(
-            "reward", "Reward function, see 'snnrl info'.", "gaussian; progress without a critic; the task's own elsewhere"
+            "reward",
+            "Reward function, see 'snnrl info'.",
+            "gaussian; progress without a critic; the task's own elsewhere",
         ),
     ] = None,
     seeds: Annotated[str | None, _option("seeds", "Number of agents.")] = None,
@@ -98,7 +100,8 @@ def train(
         typer.Option(
             "--set",
             metavar="PART.NAME=VALUE",
-            help="A parameter of the task, reward, network or synapse: task.force=8, reward.angle_width=0.2.",
+            help="A parameter of task, reward, network or synapse: task.force=8, network.exploration=0.3, "
+            "synapse.waveform_steps=4, synapse.half_select=true, synapse.layout=offset.",
             show_default=False,
         ),
     ] = None,
@@ -136,7 +139,9 @@ def _model_text(path: Path) -> str:
     try:
         return path.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidValueError("--model", str(path), f"a file written by snnrl.model.to_json ({error})") from error
+        raise InvalidValueError(
+            "--model", str(path), f"a file written by snnrl.model.to_json ({error})"
+        ) from error
 
 
 def _new(given: dict[str, Any]) -> TrainingConfig:

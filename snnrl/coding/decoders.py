@@ -93,7 +93,9 @@ class Readout:
         """Read ``"critic"`` or ``"output[40:80]"``; `InvalidValueError` for anything else."""
         match = re.fullmatch(r"([A-Za-z]\w*)(?:\[(\d+):(\d+)\])?", text)
         if match is None or (match[2] and int(match[2]) >= int(match[3])):
-            raise InvalidValueError("decoder population", text, "'name' or 'name[start:stop]' with start < stop")
+            raise InvalidValueError(
+                "decoder population", text, "'name' or 'name[start:stop]' with start < stop"
+            )
         if match[2] is None:
             return cls(text)
         return cls(match[1], int(match[2]), int(match[3]))
@@ -103,7 +105,9 @@ class Readout:
         stop = population_size if self.stop is None else self.stop
         if stop > population_size:
             raise InvalidValueError(
-                "decoder population", f"{self.population}[{self.start}:{stop}]", f"at most {population_size} neurons"
+                "decoder population",
+                f"{self.population}[{self.start}:{stop}]",
+                f"at most {population_size} neurons",
             )
         return stop - self.start
 
@@ -126,7 +130,9 @@ class ActionDecoder:
         object.__setattr__(self, "populations", tuple(self.populations))
         if len(self.populations) < 2:
             raise InvalidValueError(
-                f"{type(self).__name__}.populations", self.populations, "two or more populations, one per action"
+                f"{type(self).__name__}.populations",
+                self.populations,
+                "two or more populations, one per action",
             )
         for name in self.populations:
             Readout.parse(name)
@@ -154,7 +160,9 @@ class SoftmaxAction(ActionDecoder):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.temperature > 0.0:
-            raise InvalidValueError("SoftmaxAction.temperature", self.temperature, "a positive number (spikes)")
+            raise InvalidValueError(
+                "SoftmaxAction.temperature", self.temperature, "a positive number (spikes)"
+            )
 
     def packed(self) -> Vector:
         """Return ``[temperature]``."""

@@ -137,7 +137,9 @@ class Encoder:
         object.__setattr__(self, "bounded", tuple(bool(b) for b in self.bounded))
         name = type(self).__name__
         if len(self.scale) != len(self.bounded) or not self.scale:
-            raise InvalidValueError(f"{name}.bounded", self.bounded, f"{len(self.scale)} booleans, like scale")
+            raise InvalidValueError(
+                f"{name}.bounded", self.bounded, f"{len(self.scale)} booleans, like scale"
+            )
         if not all(s > 0.0 and math.isfinite(s) for s in self.scale):
             raise InvalidValueError(f"{name}.scale", self.scale, "positive finite numbers")
         if not (self.peak > 0.0 and math.isfinite(self.peak)):

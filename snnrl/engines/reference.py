@@ -52,7 +52,9 @@ class _Draws:
         return np.asarray(random.normal(self.seed, self._stream(), self.step, self.size)[self.rows])
 
 
-def _initial(part: LoweredNeurons | LoweredSynapses, index: dict[str, Vector], seed: int) -> dict[str, Vector]:
+def _initial(
+    part: LoweredNeurons | LoweredSynapses, index: dict[str, Vector], seed: int
+) -> dict[str, Vector]:
     """Evaluate initial values in the order of the model, ``[n]`` each; an expression may use earlier ones.
 
     ``index`` holds ``i``, the neuron, or ``i`` and ``j``, a synapse's source and target neuron, as in Brian2.
@@ -113,7 +115,9 @@ class _Population:
             draws = self.clock.draws(f"{n.name}/on_step/{number}", n.size, rows)
             value = draws.evaluate(statement.expression, self._names(local))
             if statement.target in self.values:
-                self.values[statement.target] = np.broadcast_to(value, self.values[statement.target].shape).copy()
+                self.values[statement.target] = np.broadcast_to(
+                    value, self.values[statement.target].shape
+                ).copy()
             else:
                 local[statement.target] = value
 

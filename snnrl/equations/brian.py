@@ -138,7 +138,9 @@ def check_equation_units(equations: Equations, variables: Variables, where: str)
         if equation.expr is None:
             continue
         _check_names(equation.identifiers, known, f"{where}: equation of {name!r}")
-        expected = equation.dim / brian2.second.dim if equation.type == "differential equation" else equation.dim
+        expected = (
+            equation.dim / brian2.second.dim if equation.type == "differential equation" else equation.dim
+        )
         _check_dimensions(str(equation.expr), expected, known, f"{where}: equation of {name!r}")
 
 

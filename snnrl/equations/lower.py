@@ -89,7 +89,9 @@ class _Part:
     def _shaped(self, name: str, value: Any) -> Any:
         shape = (1,) if name in self.shared else self.shape
         if isinstance(value, np.ndarray) and value.shape != shape:
-            raise InvalidValueError(f"{self.where}.{name}", value.shape, f"a number or an array of shape {shape}")
+            raise InvalidValueError(
+                f"{self.where}.{name}", value.shape, f"a number or an array of shape {shape}"
+            )
         return value
 
     def _read_initial(self) -> None:
@@ -121,7 +123,9 @@ class _Part:
             allowed &= set(self.shared)
         expression = self.resolve(brian_ast(text, where), {*allowed, *self.constants}, where)
         if name in self.evolving and calls_random(expression):
-            raise ModelError(f"{where}: a shared variable with an equation starts at the same value, not at random")
+            raise ModelError(
+                f"{where}: a shared variable with an equation starts at the same value, not at random"
+            )
         return expression
 
     def resolve(self, expression: str, allowed: Iterable[str], where: str) -> str:
@@ -143,7 +147,9 @@ class _Part:
             units[name] = repr(float(brian._UNITS[name]))
         return rename(expression, units) if units else expression
 
-    def statements(self, code: str, field: str, allowed: Iterable[str], writable: Iterable[str]) -> tuple[Statement, ...]:
+    def statements(
+        self, code: str, field: str, allowed: Iterable[str], writable: Iterable[str]
+    ) -> tuple[Statement, ...]:
         """Parse statements, check names and units, resolve every expression."""
         where = f"{self.where}.{field}"
         parsed = parse(code, where)
@@ -154,7 +160,9 @@ class _Part:
         result = []
         for s in parsed:
             if s.target in known and s.target not in can_write:
-                raise ModelError(f"{where}: {s.target!r} cannot be assigned here; writable: {sorted(can_write)}")
+                raise ModelError(
+                    f"{where}: {s.target!r} cannot be assigned here; writable: {sorted(can_write)}"
+                )
             expression = self.resolve(s.expression, known, where)
             increment = self.resolve(s.increment, known, where) if s.increment else ""
             result.append(Statement(s.target, expression, increment))
@@ -190,7 +198,9 @@ def lower_neurons(neurons: Neurons, dt: float) -> LoweredNeurons:
     update = _update(part, equations, neurons.method, readable, dt)
     threshold = ""
     if neurons.threshold:
-        threshold = part.resolve(brian_ast(neurons.threshold, f"{where}.threshold"), readable, f"{where}.threshold")
+        threshold = part.resolve(
+            brian_ast(neurons.threshold, f"{where}.threshold"), readable, f"{where}.threshold"
+        )
         brian.check_condition(neurons.threshold, part.variables, f"{where}.threshold")
     conditional = frozenset(n for n in stored if "unless refractory" in equations[n].flags)
     refractory = brian.whole_steps(f"{where}.refractory", neurons.refractory, dt)
@@ -216,9 +226,14 @@ def _check_shared(part: _Part) -> None:
     """Refuse shared equations that could differ between neurons."""
     for name in part.evolving:
         where, equation = f"{part.where}: equation of {name!r}", part.equations[name]
-        if set(part.equations.stochastic_variables) & equation.identifiers or "unless refractory" in equation.flags:
+        if (
+            set(part.equations.stochastic_variables) & equation.identifiers
+            or "unless refractory" in equation.flags
+        ):
             raise ModelError(f"{where}: noise and '(unless refractory)' cannot be (shared)")
-        expression = part.resolve(brian_ast(str(equation.expr), where), {*part.stored, *part.constants, *_SCALARS}, where)
+        expression = part.resolve(
+            brian_ast(str(equation.expr), where), {*part.stored, *part.constants, *_SCALARS}, where
+        )
         _check_reads(part, name, names_in(expression), where)
 
 
@@ -277,7 +292,9 @@ def lower_synapses(synapses: Synapses, source: Neurons, target: Neurons, dt: flo
         if name not in stored:
             raise UnknownNameError(f"{part.where}.weights", name, stored)
     events = {
-        field: part.statements(_qualify(getattr(synapses, field), part, target, field), field, readable, [*stored, *written])
+        field: part.statements(
+            _qualify(getattr(synapses, field), part, target, field), field, readable, [*stored, *written]
+        )
         for field in ("on_pre", "on_post")
     }
     return LoweredSynapses(
@@ -336,19 +353,21 @@ def _qualify(code: str, part: _Part, target: Neurons, field: str) -> str:
 
 def _check_flags(part: _Part) -> None:
     for name, equation in part.equations.items():
-        if equation.type == "differential equation" and not {"event-driven", "clock-driven"} & set(equation.flags):
+        if equation.type == "differential equation" and not {"event-driven", "clock-driven"} & set(
+            equation.flags
+        ):
             raise ModelError(
                 f"{part.where}: say whether {name!r} is (event-driven) or (clock-driven), for example "
                 f"'d{name}/dt = ... : 1 (event-driven)'"
             )
         if "summed" in equation.flags or "shared" in equation.flags:
-            raise ModelError(f"{part.where}: {name!r}: the flags 'summed' and 'shared' are not supported here")
+            raise ModelError(
+                f"{part.where}: {name!r}: the flags 'summed' and 'shared' are not supported here"
+            )
 
 
 def _selected(part: _Part, flag: str) -> Any:
-    chosen = [
-        e for e in part.equations.values() if flag in e.flags or e.type != "differential equation"
-    ]
+    chosen = [e for e in part.equations.values() if flag in e.flags or e.type != "differential equation"]
     return brian.Equations(chosen)
 
 

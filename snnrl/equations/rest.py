@@ -127,7 +127,9 @@ def _comparison(node: ast.Compare, values: dict[str, Kind], constants: dict[str,
 def _number(node: ast.expr, constants: dict[str, float]) -> float | None:
     if isinstance(node, ast.Name):
         return constants.get(node.id)
-    return float(node.value) if isinstance(node, ast.Constant) and isinstance(node.value, int | float) else None
+    return (
+        float(node.value) if isinstance(node, ast.Constant) and isinstance(node.value, int | float) else None
+    )
 
 
 def _call(node: ast.Call, values: dict[str, Kind], constants: dict[str, float]) -> Kind:

@@ -184,12 +184,16 @@ class _ArrayLogic(ast.NodeTransformer):
         sides = [self.visit(side) for side in (node.left, *node.comparators)]
         result: ast.expr = ast.Compare(sides[0], [node.ops[0]], [sides[1]])
         for operator, left, right in zip(node.ops[1:], sides[1:], sides[2:], strict=False):
-            result = ast.Call(ast.Name("_and", ast.Load()), [result, ast.Compare(left, [operator], [right])], [])
+            result = ast.Call(
+                ast.Name("_and", ast.Load()), [result, ast.Compare(left, [operator], [right])], []
+            )
         return result
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         sides = [
-            ast.Call(ast.Name("int", ast.Load()), [self.visit(side)], []) if is_condition(side) else self.visit(side)
+            ast.Call(ast.Name("int", ast.Load()), [self.visit(side)], [])
+            if is_condition(side)
+            else self.visit(side)
             for side in (node.left, node.right)
         ]
         return ast.BinOp(sides[0], node.op, sides[1])

@@ -87,7 +87,12 @@ def _factored(synapses: LoweredSynapses, end: str) -> frozenset[str]:
 
 
 def _depends_only(
-    variable: str, own: tuple[Statement, ...], synapses: LoweredSynapses, same: set[str], scalars: set[str], end: str
+    variable: str,
+    own: tuple[Statement, ...],
+    synapses: LoweredSynapses,
+    same: set[str],
+    scalars: set[str],
+    end: str,
 ) -> bool:
     allowed = same | scalars
     if not names_in(synapses.flow.get(variable, "0")) <= allowed:

@@ -98,7 +98,9 @@ class AgentModel:
         for readout in self.readouts:
             readout.size(self.network.population(readout.population).size)
         if self.value is None and isinstance(self.signal, TDError):
-            raise ModelError("AgentModel: a TD error needs a value decoder; use RewardBaseline without a critic")
+            raise ModelError(
+                "AgentModel: a TD error needs a value decoder; use RewardBaseline without a critic"
+            )
 
     @property
     def readouts(self) -> tuple[Readout, ...]:

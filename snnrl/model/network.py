@@ -186,7 +186,9 @@ class Synapses:
         _check_name("Synapses", self.name)
         if isinstance(self.connectivity, str) and self.connectivity != ALL_TO_ALL:
             raise InvalidValueError(
-                f"Synapses({self.name}).connectivity", self.connectivity, "'all-to-all' or Pairs(sources, targets)"
+                f"Synapses({self.name}).connectivity",
+                self.connectivity,
+                "'all-to-all' or Pairs(sources, targets)",
             )
         if not isinstance(self.delay, int) or isinstance(self.delay, bool) or not 0 <= self.delay <= 10_000:
             raise InvalidValueError(f"Synapses({self.name}).delay", self.delay, "whole steps, 0 to 10000")

@@ -80,7 +80,9 @@ class FrozenDict(Mapping[str, Value]):
     __slots__ = ("_items",)
 
     def __init__(self, items: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), owner: str = "") -> None:
-        self._items: dict[str, Value] = {k: freeze_value(v, f"{owner}[{k!r}]") for k, v in dict(items).items()}
+        self._items: dict[str, Value] = {
+            k: freeze_value(v, f"{owner}[{k!r}]") for k, v in dict(items).items()
+        }
 
     def __getitem__(self, key: str) -> Value:
         return self._items[key]

@@ -313,7 +313,9 @@ def _check_episodes(episodes: int) -> None:
         raise InvalidValueError("episodes", episodes, "a whole number >= 1")
 
 
-def baselines(task: Task, seeds: Iterable[int], episodes: int, evaluation_episodes: int) -> dict[str, dict[str, Any]]:
+def baselines(
+    task: Task, seeds: Iterable[int], episodes: int, evaluation_episodes: int
+) -> dict[str, dict[str, Any]]:
     """Run the baselines that fit a task, on the same seeds as the agents they stand beside.
 
     Returns

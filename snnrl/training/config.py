@@ -176,7 +176,9 @@ class TrainingConfig:
         from snnrl.model import AgentModel, from_json
 
         if not isinstance(from_json(text), AgentModel):
-            raise InvalidValueError("model", text[:40] + " ...", "an AgentModel as JSON, see snnrl.model.to_json")
+            raise InvalidValueError(
+                "model", text[:40] + " ...", "an AgentModel as JSON, see snnrl.model.to_json"
+            )
 
     def make_task(self) -> Task:
         """Build the task."""

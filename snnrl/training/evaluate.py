@@ -43,7 +43,9 @@ def evaluate(run: Path, episodes: int = 100, exploration: float | None = None,
 
     folder = RunFolder.open(Path(run))
     if not folder.finished:
-        raise RunFolderError(f"{run}: not finished, allowed: a finished run; 'snnrl train --resume {run}' goes on with it")
+        raise RunFolderError(
+            f"{run}: not finished, allowed: a finished run; 'snnrl train --resume {run}' goes on with it"
+        )
     state, records = folder.load_checkpoint()
     config = dataclasses.replace(folder.config, evaluation_episodes=episodes)
     session = build_session(config)
@@ -55,6 +57,8 @@ def evaluate(run: Path, episodes: int = 100, exploration: float | None = None,
         if progress is not None:
             recent = float(session.state["lengths"][:, : int(session.episodes.max())].mean())
             done = int(session.finished.sum())
-            progress(Progress("evaluation", done, session.episodes.copy(), recent, int(session.env_steps.sum())))
+            progress(
+                Progress("evaluation", done, session.episodes.copy(), recent, int(session.env_steps.sum()))
+            )
     add_evaluation(records, session)
     return summary(TrainingResult(config, records))

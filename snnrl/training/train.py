@@ -67,7 +67,11 @@ class _Run:
     """One run: its session, its folder, and the records made so far."""
 
     def __init__(
-        self, config: TrainingConfig, session: FastSession, folder: RunFolder | None, progress: ProgressFunction | None
+        self,
+        config: TrainingConfig,
+        session: FastSession,
+        folder: RunFolder | None,
+        progress: ProgressFunction | None,
     ) -> None:
         self.config, self.session, self.folder, self.progress = config, session, folder, progress
         self.records: list[AgentRecord] = []
@@ -131,7 +135,10 @@ class _Run:
     def _tick(self, phase: str) -> None:
         session = self.session
         if self.progress is not None:
-            recent = [_recent_mean(n, row) for n, row in zip(session.episodes, session.state["lengths"], strict=True)]
+            recent = [
+                _recent_mean(n, row)
+                for n, row in zip(session.episodes, session.state["lengths"], strict=True)
+            ]
             self.progress(
                 Progress(phase, int(session.finished.sum()), session.episodes.copy(), float(np.mean(recent)),  # type: ignore[arg-type]
                          int(session.env_steps.sum()))

@@ -25,7 +25,18 @@ if TYPE_CHECKING:
 
 # The kernel's counters and control values; `library.HEADER` names them for the kernel itself.
 STEP, DECISION, EPISODE, EPISODE_STEP, SOLVED_AT, FINISHED, ERROR, RECORD_FROM, ENV_STEPS, MODE = range(10)
-VALUE, TD_ERROR, REWARD, REWARD_ERROR, MEAN_REWARD, LAST_REWARD, LAST_REWARD_ERROR, EPISODE_REWARD, RECENT, SUCCESS = range(10)
+(
+    VALUE,
+    TD_ERROR,
+    REWARD,
+    REWARD_ERROR,
+    MEAN_REWARD,
+    LAST_REWARD,
+    LAST_REWARD_ERROR,
+    EPISODE_REWARD,
+    RECENT,
+    SUCCESS,
+) = range(10)
 
 State = dict[str, NDArray[Any]]
 
@@ -82,7 +93,9 @@ class FastSession:
                  episodes: int, dtype: str = "float64", windowed: bool = True, threads: int = 1) -> None:  # fmt: skip
         if task.n_actions != len(model.action.populations):
             raise InvalidValueError(
-                f"task {task.name}", f"{task.n_actions} actions", f"{len(model.action.populations)}, like the network"
+                f"task {task.name}",
+                f"{task.n_actions} actions",
+                f"{len(model.action.populations)}, like the network",
             )
         if len(model.encoder.scale) != task.observation_size:
             raise InvalidValueError(
@@ -107,12 +120,21 @@ class FastSession:
 
     def _common(self) -> State:
         kernel, layout = self.kernel, self.kernel.layout
-        common: State = {name: np.zeros(layout.arrays[name].shape, layout.arrays[name].dtype) for name in layout.names("common")}
+        common: State = {
+            name: np.zeros(layout.arrays[name].shape, layout.arrays[name].dtype)
+            for name in layout.names("common")
+        }
         common |= {"p": kernel.scalars, "tables": kernel.tables, **kernel.common}
         common |= {"encoder_p": self.model.encoder.packed(), "action_p": self.model.action.packed()}
-        common |= {"value_p": value_parameters(self.model), "signal_p": signal_parameters(self.model, self.task)}
+        common |= {
+            "value_p": value_parameters(self.model),
+            "signal_p": signal_parameters(self.model, self.task),
+        }
         if self.task_kernel is not None:
-            common |= {"task_p": np.asarray(self.task_kernel.parameters, np.float64), "reward_p": self.reward.p}
+            common |= {
+                "task_p": np.asarray(self.task_kernel.parameters, np.float64),
+                "reward_p": self.reward.p,
+            }
         return common
 
     def _fresh_state(self, episodes: int) -> State:
@@ -166,7 +188,14 @@ class FastSession:
 
             run_outside(self, budget, stop, learning, exploration)
         else:
-            arguments = (budget, self.task.max_steps, learning, float(exploration), self.time_constant, stop.packed())
+            arguments = (
+                budget,
+                self.task.max_steps,
+                learning,
+                float(exploration),
+                self.time_constant,
+                stop.packed(),
+            )
             self.each_agent(lambda agent: self.call("run_agent", agent, *arguments))
         self._check_errors()
 
@@ -187,7 +216,9 @@ class FastSession:
 
     def call(self, function: str, agent: int, *first: Any) -> Any:
         """Call a kernel function on one agent's slice of the state."""
-        arrays = [self.state[n][agent] if n in self.state else self.common[n] for n in self.kernel.entries[function]]
+        arrays = [
+            self.state[n][agent] if n in self.state else self.common[n] for n in self.kernel.entries[function]
+        ]
         return getattr(self.module, function)(*first, *arrays)
 
     def _check_errors(self) -> None:
@@ -195,7 +226,9 @@ class FastSession:
         for row in np.flatnonzero(counters[:, ERROR]):
             code, seconds = int(counters[row, ERROR]), counters[row, STEP] * self.network.dt
             if code < 0:
-                raise SimulationError(f"the reward {self.reward.name!r} returned NaN or infinity (seed {self.seeds[row]})")
+                raise SimulationError(
+                    f"the reward {self.reward.name!r} returned NaN or infinity (seed {self.seeds[row]})"
+                )
             name = self.network.neurons[code - 1].name
             raise SimulationError(
                 f"population {name!r} reached NaN or infinity at {seconds:.3f} s (seed {self.seeds[row]}): "
@@ -242,7 +275,9 @@ class FastSession:
         for owner, arrays, _ in self._parts():
             if owner.name == part and name in arrays:
                 return self.state[arrays[name]]
-        raise InvalidValueError("variable", f"{part}.{name}", "a population or synapse group and its variable")
+        raise InvalidValueError(
+            "variable", f"{part}.{name}", "a population or synapse group and its variable"
+        )
 
     def begin_evaluation(self, episodes: int) -> None:
         """Forget episodes and counts, keep what was learned, and draw from the random streams of evaluation."""
@@ -250,7 +285,10 @@ class FastSession:
         n, counters = len(self.seeds), self.state["counters"]
         counters[:] = 0
         counters[:, SOLVED_AT] = -1
-        self.state["lengths"], self.state["rewards"] = np.zeros((n, episodes), np.int32), np.zeros((n, episodes))
+        self.state["lengths"], self.state["rewards"] = (
+            np.zeros((n, episodes), np.int32),
+            np.zeros((n, episodes)),
+        )
         self.state["spike_total"][:] = 0.0
         self.state["control"][:, [RECENT, EPISODE_REWARD]] = 0.0
         self.state["streams"] = self._stream_bases()
@@ -261,7 +299,9 @@ class FastSession:
 
     # ------------------------------------------------------------------ recording one episode
 
-    def record_episode(self, agent: int, learning: bool, exploration: float) -> tuple[dict[str, Any], NDArray[Any]]:
+    def record_episode(
+        self, agent: int, learning: bool, exploration: float
+    ) -> tuple[dict[str, Any], NDArray[Any]]:
         """Run one more episode of one agent, spike by spike; the session itself is left as it was.
 
         Returns
@@ -286,9 +326,13 @@ class FastSession:
         counters[RECORD_FROM] = counters[DECISION]
         episode = int(counters[EPISODE])
         for name in ("lengths", "rewards"):
-            self.state[name] = np.concatenate([self.state[name], np.zeros_like(self.state[name][:, :1])], axis=1)
+            self.state[name] = np.concatenate(
+                [self.state[name], np.zeros_like(self.state[name][:, :1])], axis=1
+            )
         self.trace = np.zeros((steps, 4 + self.task.observation_size))
-        records = {p.record: np.zeros((steps * window, p.lowered.size), np.uint8) for p in self.kernel.populations}
+        records = {
+            p.record: np.zeros((steps * window, p.lowered.size), np.uint8) for p in self.kernel.populations
+        }
         self.common = {**self.common, **records, "trace": self.trace}
         self.run(steps + 1, Stop(episode + 1), learning, exploration)
         length = int(self.state["lengths"][0, episode])
@@ -345,12 +389,19 @@ class _Draws:
         return random.normal(*self._next()).reshape(self.shape)
 
 
-def build_kernel(model: AgentModel, network: Any, task: Task, reward: Reward, dtype: str, windowed: bool) -> Kernel:
+def build_kernel(
+    model: AgentModel, network: Any, task: Task, reward: Reward, dtype: str, windowed: bool
+) -> Kernel:
     """Generate the kernel of a model on a task (without compiling it)."""
     physics = task.kernel()
     compiled = None
     if physics is not None:
         compiled = CompiledTask(
-            physics.step, physics.reset, physics.observe, reward.function, physics.state_size, physics.n_uniforms
+            physics.step,
+            physics.reset,
+            physics.observe,
+            reward.function,
+            physics.state_size,
+            physics.n_uniforms,
         )
     return generate(model, network, task.observation_size, compiled, dtype, windowed)

@@ -75,7 +75,12 @@ class Kernel:
 
 
 def generate(
-    model: AgentModel, network: LoweredNetwork, n_observation: int, task: CompiledTask | None, real: str, windowed: bool
+    model: AgentModel,
+    network: LoweredNetwork,
+    n_observation: int,
+    task: CompiledTask | None,
+    real: str,
+    windowed: bool,
 ) -> Kernel:
     """Generate the kernel of an agent.
 
@@ -103,11 +108,21 @@ class _Generator:
         self.layout, self.streams = Layout(np.dtype(real)), Streams()
         self.constants = Constants(network.dt, network.env_steps)
         single = real == "float32"
-        delays = {n.name: max([s.delay for s in network.synapses if s.source == n.name], default=0) for n in network.neurons}
+        delays = {
+            n.name: max([s.delay for s in network.synapses if s.source == n.name], default=0)
+            for n in network.neurons
+        }
         self._declare_control()
         self.populations = {
-            n.name: Population(n, self.layout, self.constants, self.streams, single, delays[n.name],
-                               [(k, r) for k, r in enumerate(model.readouts) if r.population == n.name])
+            n.name: Population(
+                n,
+                self.layout,
+                self.constants,
+                self.streams,
+                single,
+                delays[n.name],
+                [(k, r) for k, r in enumerate(model.readouts) if r.population == n.name],
+            )
             for n in network.neurons
         }
         self.groups = [
@@ -179,7 +194,9 @@ class _Generator:
             self.entries["run_agent"] = functions.entry("run_agent", "run_loop", parameters)
         else:
             self.entries["begin"] = functions.entry("begin", "begin_episode", [])
-            self.entries["decide"] = functions.entry("decide", "step_agent", ["mode", "learning", "exploration"])
+            self.entries["decide"] = functions.entry(
+                "decide", "step_agent", ["mode", "learning", "exploration"]
+            )
         return out.text()
 
     def _emit_copied(self, out: Source) -> None:
@@ -215,7 +232,10 @@ class _Generator:
             population.emit_finite_check(body)
         body.add("counters[STEP] = step")
         head = Source()
-        head.add("exploration = real(exploration_)", "td_error, reward = real(control[TD_ERROR]), real(control[REWARD])")
+        head.add(
+            "exploration = real(exploration_)",
+            "td_error, reward = real(control[TD_ERROR]), real(control[REWARD])",
+        )
         head.add("reward_error, success = real(control[REWARD_ERROR]), real(control[SUCCESS])")
         head.add("step = counters[STEP]", "decision = counters[DECISION] - 1 - counters[RECORD_FROM]")
         first = next(iter(self.populations.values()))
@@ -230,7 +250,11 @@ class _Generator:
         body, head = Source(), Source()
         for group in self.groups:
             group.emit_reward(body)
-        head.add("exploration = real(exploration_)", "success = real(control[SUCCESS])", f"t = real(counters[STEP] * {self.network.dt!r})")
+        head.add(
+            "exploration = real(exploration_)",
+            "success = real(control[SUCCESS])",
+            f"t = real(counters[STEP] * {self.network.dt!r})",
+        )
         self.constants.prologue(head)
         parameters = ["end", "reward_step", "learning", "exploration_", "td_error", "reward", "reward_error",
                       "old_td_error", "old_reward", "old_reward_error"]  # fmt: skip
@@ -246,7 +270,9 @@ class _Generator:
             self._emit_fill(out, name, f"{start}[{index}]")
         for name in ("VALUE", "TD_ERROR", "REWARD", "REWARD_ERROR", "LAST_REWARD", "LAST_REWARD_ERROR"):
             out.add(f"control[{name}] = 0.0")
-        functions.define("begin_episode", [], out.lines, "Put everything but what was learned back to its start.")
+        functions.define(
+            "begin_episode", [], out.lines, "Put everything but what was learned back to its start."
+        )
 
     def _emit_fill(self, out: Source, name: str, value: str) -> None:
         dimensions = len(self.layout.arrays[name].shape)
@@ -254,7 +280,10 @@ class _Generator:
             with out.block(f"for k in range({name}.shape[0]):"):
                 out.add(f"{name}[k] = {value}")
         else:
-            with out.block(f"for k in range({name}.shape[0]):"), out.block(f"for m in range({name}.shape[1]):"):
+            with (
+                out.block(f"for k in range({name}.shape[0]):"),
+                out.block(f"for m in range({name}.shape[1]):"),
+            ):
                 out.add(f"{name}[k, m] = {value}")
 
     def _variables(self) -> dict[str, Any]:
@@ -264,7 +293,9 @@ class _Generator:
             arrays = population.variable | population.shared
             found |= {array: population.lowered.initial[v] for v, array in arrays.items()}
         for group in self.groups:
-            found |= {a: group.lowered.initial[v] for v, a in group.array.items() if v not in group.lowered.weights}
+            found |= {
+                a: group.lowered.initial[v] for v, a in group.array.items() if v not in group.lowered.weights
+            }
         return found
 
     def _constant_initials(self) -> dict[str, float]:

@@ -3,7 +3,7 @@
 This text is put at the head of every generated kernel. Its arithmetic is that of `snnrl.random`.
 """
 
-HEADER = '''import math
+HEADER = """import math
 
 import numpy as np
 from numba import njit
@@ -68,4 +68,4 @@ def normal(low, high, index):
     ones = np.uint32(np.uint32(ones + np.uint32(ones >> np.uint32(4))) & np.uint32(0x0F0F0F0F))
     ones = np.uint32(np.uint32(ones * np.uint32(0x01010101)) >> np.uint32(24))
     return (real(ones) - real(16.5) + real(dither) * real(2.0**-24)) * real({normal_scale!r})
-'''
+"""

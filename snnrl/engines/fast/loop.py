@@ -69,7 +69,9 @@ def _emit_learn(out: Source, functions: Functions, model: AgentModel, steps: int
     out.add("reward = real(0.0 if first else control[LAST_REWARD])")
     out.add("reward_error = real(0.0 if first else control[LAST_REWARD_ERROR])")
     old = [f"real(control[{name}])" for name in ("TD_ERROR", "REWARD", "REWARD_ERROR")]
-    out.add(f"end = 0 if mode == 1 else {steps}", "reward_step = 2 * counters[DECISION] + (1 if mode == 1 else 0)")
+    out.add(
+        f"end = 0 if mode == 1 else {steps}", "reward_step = 2 * counters[DECISION] + (1 if mode == 1 else 0)"
+    )
     out.add(functions.call("apply_reward", "end", "reward_step", "learning", "exploration", "td_error", "reward",
                            "reward_error", *old))  # fmt: skip
     out.add("control[TD_ERROR], control[REWARD], control[REWARD_ERROR] = td_error, reward, reward_error")
@@ -148,6 +150,9 @@ def emit_run(functions: Functions, reset_stream: int, n_observation: int) -> Non
         with out.block("if not (abs(gain) < 1e300):"):
             out.add("counters[ERROR] = -1", "break")
         out.add("truncated = step >= max_steps and not terminated")
-        out.add("take_reward(gain, terminated, truncated, learning, time_constant, counters, control)", "steps += 1")
+        out.add(
+            "take_reward(gain, terminated, truncated, learning, time_constant, counters, control)",
+            "steps += 1",
+        )
     functions.define("run_loop", ["budget", "max_steps", "learning", "exploration", "time_constant", "stop"], out.lines,
                      "Run one agent for at most budget environment steps, or until it has finished.")  # fmt: skip

@@ -40,7 +40,12 @@ def _run_agent(
 
 
 def _run_episode(
-    session: FastSession, agent: int, env: gymnasium.Env[Any, Any], stop: Stop, learning: bool, exploration: float
+    session: FastSession,
+    agent: int,
+    env: gymnasium.Env[Any, Any],
+    stop: Stop,
+    learning: bool,
+    exploration: float,
 ) -> None:
     start = {name: array[agent].copy() for name, array in session.state.items()}
     try:
@@ -53,7 +58,12 @@ def _run_episode(
 
 
 def _play_episode(
-    session: FastSession, agent: int, env: gymnasium.Env[Any, Any], stop: Stop, learning: bool, exploration: float
+    session: FastSession,
+    agent: int,
+    env: gymnasium.Env[Any, Any],
+    stop: Stop,
+    learning: bool,
+    exploration: float,
 ) -> None:
     from snnrl.engines.fast.engine import EPISODE, EPISODE_STEP, MODE, RECENT
 
@@ -72,10 +82,14 @@ def _play_episode(
         if not session.reward.uses_environment:
             gain = session.reward(before, observation, terminated, step, float(control[RECENT]))
         if not np.isfinite(gain):
-            raise SimulationError(f"the reward {session.reward.name!r} returned {gain} (seed {session.seeds[agent]})")
+            raise SimulationError(
+                f"the reward {session.reward.name!r} returned {gain} (seed {session.seeds[agent]})"
+            )
         session.record_step(agent, before, action, float(gain))
         truncated = (truncated or step >= session.task.max_steps) and not terminated
-        module.take_reward(float(gain), terminated, truncated, learning, session.time_constant, counters, control)
+        module.take_reward(
+            float(gain), terminated, truncated, learning, session.time_constant, counters, control
+        )
     session.call("decide", agent, int(counters[MODE]), learning, exploration)
     module.end_episode(stop.packed(), counters, control, state["lengths"][agent], state["rewards"][agent])
 

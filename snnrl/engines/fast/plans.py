@@ -30,7 +30,12 @@ def learning_plan(synapses: LoweredSynapses, structure: Structure) -> Plan:
     """Everything the text says."""
     flow = structure.flow or LinearFlow({}, {})
     return Plan(
-        synapses.clock_update, synapses.on_pre, synapses.on_post, synapses.on_reward, flow, structure.increments
+        synapses.clock_update,
+        synapses.on_pre,
+        synapses.on_post,
+        synapses.on_reward,
+        flow,
+        structure.increments,
     )
 
 
@@ -67,4 +72,3 @@ def _dynamic(synapses: LoweredSynapses) -> frozenset[str]:
         if more <= needed:
             return frozenset(needed & variables)
         needed |= more
-

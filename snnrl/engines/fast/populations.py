@@ -89,7 +89,9 @@ class Population:
         n, name = self.lowered, self.lowered.name
         self.variable = {v: self.layout.add(f"N_{name}_{v}", n.size, "episode") for v in n.variables}
         self.shared = {v: self.layout.add(f"N_{name}_{v}", 1, "episode") for v in n.shared}
-        self.refractory = self.layout.add(f"N_{name}_refractory", n.size, "episode") if n.refractory_steps else ""
+        self.refractory = (
+            self.layout.add(f"N_{name}_refractory", n.size, "episode") if n.refractory_steps else ""
+        )
         self.active = self.layout.add(f"N_{name}_active", n.size, "scratch") if n.refractory_steps else ""
         self.spiked = self.layout.add(f"N_{name}_spiked", -(-n.size // 8) * 8, "scratch", np.uint8)
         # The list is written one place ahead, for padded flags too.
@@ -178,7 +180,10 @@ class Population:
         out.add(f"{count} = 0")
         if not self.lowered.threshold:
             return
-        words, flagged = f"for word in range({-(-self.lowered.size // 8)}):", f"if {self.spiked}_words[word] != 0:"
+        words, flagged = (
+            f"for word in range({-(-self.lowered.size // 8)}):",
+            f"if {self.spiked}_words[word] != 0:",
+        )
         with out.block(words), out.block(flagged), out.block("for j in range(8 * word, 8 * word + 8):"):
             out.add(f"{self.spikes}[{count}] = j", f"{count} += np.int64({self.spiked}[j])")
         out.add(f"spike_total[POPULATION_{self.lowered.name}] += {count}")
@@ -238,7 +243,9 @@ class Population:
         body, keys = Source(), list[str]()
         for number, s in enumerate(n.on_step):
             is_scalar = s.target not in n.variables and (s.target in n.shared or s.reads <= scalar)
-            random = RandomSites(self.streams, f"{n.name}/on_step/{number}", "step", "0" if is_scalar else "j")
+            random = RandomSites(
+                self.streams, f"{n.name}/on_step/{number}", "step", "0" if is_scalar else "j"
+            )
             text = self.scope(dict(names), random).render(s.expression)
             names[s.target] = f"once_{s.target}_{number}" if is_scalar else f"v_{s.target}"
             if is_scalar:
@@ -265,7 +272,10 @@ class Population:
             with out.block(f"for j in range({self.lowered.size}):"):
                 out.add(f"bad |= 0 if abs({array}[j]) < 1e300 else 1")
         if checked:
-            out.add("if bad != 0 and counters[ERROR] == 0:", f"    counters[ERROR] = POPULATION_{self.lowered.name} + 1")
+            out.add(
+                "if bad != 0 and counters[ERROR] == 0:",
+                f"    counters[ERROR] = POPULATION_{self.lowered.name} + 1",
+            )
 
 
 def _draws(expression: str) -> int:

@@ -22,7 +22,9 @@ def _code_digest() -> str:
 
 def lowered_agent(model: AgentModel) -> LoweredNetwork:
     """Return the lowered network of an agent, from the cache if it is there."""
-    key = hashlib.sha256(f"{_code_digest()} {to_json(model.network)} {model.env_step}".encode()).hexdigest()[:20]
+    key = hashlib.sha256(f"{_code_digest()} {to_json(model.network)} {model.env_step}".encode()).hexdigest()[
+        :20
+    ]
     path = cache_folder() / f"snnrl_lowered_{key}.json"
     if path.exists():
         return store.from_text(path.read_text())

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snnrl.equations.statements import calls_random, evaluate, names_in
+from snnrl.equations.statements import calls_random, evaluate, is_condition, names_in
 
 _MATH = {
     "exp": "math.exp", "log": "math.log", "log10": "math.log10", "sqrt": "math.sqrt", "abs": "abs",
@@ -150,7 +150,9 @@ class Scope:
         if isinstance(node, ast.BinOp):
             power = isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Constant)
             whole = power and float(node.right.value).is_integer()  # type: ignore[attr-defined]
-            left = self._visit(node.left)  # before the right side: random numbers are numbered as they are read
+            left = self._visit(
+                node.left
+            )  # before the right side: random numbers are numbered as they are read
             right = ast.Constant(int(node.right.value)) if whole else self._visit(node.right)  # type: ignore[attr-defined]
             return ast.BinOp(left, node.op, right)
         if isinstance(node, ast.UnaryOp):
@@ -166,6 +168,8 @@ class Scope:
         if name in ("rand", "randn"):
             return _expr(self.random(name))
         arguments = [ast.unparse(self._visit(a)) for a in node.args]
+        if name == "int" and not is_condition(node.args[0]):
+            return _expr(f"real(np.trunc({arguments[0]}))")
         if name == "int":
             return _expr(f"({self.literal(1.0)} if {arguments[0]} else {self.literal(0.0)})")
         return _expr(f"{_MATH[name]}({', '.join(arguments)})")

@@ -42,7 +42,9 @@ class SynapseArrays:
         self.late_update: tuple[Statement, ...] = ()
         if analyse(self.lowered, self.windowed).flow is None:
             self.late_update = _every_dt(self.lowered)
-            self.lowered = replace(self.lowered, flow={}, clock_update=(*self.lowered.clock_update, *self.late_update))
+            self.lowered = replace(
+                self.lowered, flow={}, clock_update=(*self.lowered.clock_update, *self.late_update)
+            )
         self.structure: Structure = _uncoupled(analyse(self.lowered, self.windowed))
         if self.late_update:
             own = len(self.lowered.clock_update) - len(self.late_update)
@@ -80,7 +82,9 @@ class SynapseArrays:
                 key = (affected, increment.trace)
                 if key not in self.sums:
                     shape = (rows, self.lowered.n_target)
-                    self.sums[key] = self.layout.add(f"S_{name}_{affected}_sum_{increment.trace}", shape, "scratch")
+                    self.sums[key] = self.layout.add(
+                        f"S_{name}_{affected}_sum_{increment.trace}", shape, "scratch"
+                    )
 
     def _affected(self, target: str) -> list[str]:
         """Variables whose window coordinate moves when ``target`` is incremented."""
@@ -137,7 +141,9 @@ class SynapseArrays:
                 ends[v + end] = self._neuron_item(v + end)
         return {**signals, **ends, **locals_}
 
-    def _scope(self, locals_: dict[str, str], random: RandomSites | None, signals: dict[str, str] = SIGNALS) -> Scope:
+    def _scope(
+        self, locals_: dict[str, str], random: RandomSites | None, signals: dict[str, str] = SIGNALS
+    ) -> Scope:
         return Scope(self.constants, self.lowered.name, self.lowered.constants, self._names(locals_, signals),
                      random, single=self.single)  # fmt: skip
 

@@ -43,7 +43,8 @@ class SynapseVisit(SynapseArrays):
     @staticmethod
     def _combine(row: dict[str, str], prefix: str) -> str:
         terms = [
-            factor if v == "" else (f"{factor} * {prefix}{v}" if factor else f"{prefix}{v}") for v, factor in row.items()
+            factor if v == "" else (f"{factor} * {prefix}{v}" if factor else f"{prefix}{v}")
+            for v, factor in row.items()
         ]
         return " + ".join(terms)
 
@@ -84,7 +85,11 @@ class SynapseVisit(SynapseArrays):
         pending = {u for (u, _) in self.sums} if catch_up else set()
         if rebase:
             stored |= flowing
-        now = (reads & set(per_synapse)) | {v for u in stored & flowing for v in stores[u] if v} | stored & flowing
+        now = (
+            (reads & set(per_synapse))
+            | {v for u in stored & flowing for v in stores[u] if v}
+            | stored & flowing
+        )
         now |= {u for u in stored if u not in flowing and u in reads}
         hats = {v for u in now & flowing for v in loads[u] if v} | (now - flowing) | pending
         for v in [x for x in per_synapse if x in hats]:

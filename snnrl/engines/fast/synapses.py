@@ -93,7 +93,9 @@ class SynapseGroup(SynapseVisit):
         for trace in sorted({t for _, t in self.sums}):
             body.add(f"trace_{trace} = {self.array[trace]}[i]")
 
-    def _store_factored(self, body: Source, plan: Plan, final: dict[str, str], stores: dict[str, dict[str, str]]) -> None:
+    def _store_factored(
+        self, body: Source, plan: Plan, final: dict[str, str], stores: dict[str, dict[str, str]]
+    ) -> None:
         for v, local in sorted(final.items()):
             row = stores.get(v)
             if row is None:
@@ -158,7 +160,9 @@ class SynapseGroup(SynapseVisit):
 
     def _emit_reward(self, out: Source, plan: Plan) -> None:
         pre = frozenset(v for v in self.structure.pre if v in plan.flow.coefficients or plan is self.learning)
-        post = frozenset(v for v in self.structure.post if v in plan.flow.coefficients or plan is self.learning)
+        post = frozenset(
+            v for v in self.structure.post if v in plan.flow.coefficients or plan is self.learning
+        )
         loads = self._coefficients(out, plan, [*plan.flow.coefficients], "end", 1, OLD_SIGNALS)
         stores = {u: {u: ""} for u in plan.flow.coefficients}
         windowed = plan.increments is not None
