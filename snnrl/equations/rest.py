@@ -6,7 +6,7 @@ then skip the row, if the text proves it. The proof follows each statement with 
 
 ``ZERO``      the number 0;
 ``Same(v)``   what variable v holds (a clip of it counts: after one pass it changes nothing);
-``STABLE``    a function of constants and of unchanged variables: the same in every pass;
+``Stable(V)`` a function of constants and of the variables V: the same in every pass if V does not change;
 ``ANY``       anything else, such as reward signals and random numbers.
 
 0 times anything is 0: all variables are finite (engines check that). The first pass over all rows is never
@@ -29,8 +29,15 @@ class Same:
     variable: str
 
 
-ZERO, STABLE, ANY = "zero", "stable", "any"
-Kind = str | Same
+@dataclass(frozen=True)
+class Stable:
+    """A function of constants and of these variables."""
+
+    variables: frozenset[str] = frozenset()
+
+
+ZERO, ANY = "zero", "any"
+Kind = str | Same | Stable
 _ODD = ("abs", "sqrt", "sin", "tan", "sinh", "tanh", "arctan", "sign", "floor", "ceil", "int")
 
 
@@ -62,7 +69,7 @@ def _flow_rests(synapses: LoweredSynapses, structure: Structure, tags: set[str])
 
 
 def _reward_rests(synapses: LoweredSynapses, tags: set[str]) -> bool:
-    values: dict[str, Kind] = dict.fromkeys(synapses.constants, STABLE)
+    values: dict[str, Kind] = dict.fromkeys(synapses.constants, Stable())
     values |= dict.fromkeys(tags, ZERO)
     values |= {v: Same(v) for v in synapses.weights}
     for statement in synapses.on_reward:
@@ -70,12 +77,13 @@ def _reward_rests(synapses: LoweredSynapses, tags: set[str]) -> bool:
         values[statement.target] = _kind(tree, values, synapses.constants)
     if any(values[v] != ZERO for v in tags):
         return False
-    return all(values[w] in (Same(w), STABLE) for w in synapses.weights)
+    derived = {w for w in synapses.weights if values[w] != Same(w)}
+    return all(isinstance(kind := values[w], Stable) and not kind.variables & derived for w in derived)
 
 
 def _kind(node: ast.expr, values: dict[str, Kind], constants: dict[str, float]) -> Kind:
     if isinstance(node, ast.Constant):
-        return ZERO if node.value == 0 else STABLE
+        return ZERO if node.value == 0 else Stable()
     if isinstance(node, ast.Name):
         if constants.get(node.id) == 0.0:
             return ZERO
@@ -94,7 +102,10 @@ def _kind(node: ast.expr, values: dict[str, Kind], constants: dict[str, float]) 
 
 
 def _joined(*kinds: Kind) -> Kind:
-    return ANY if ANY in kinds else STABLE
+    if ANY in kinds:
+        return ANY
+    same = {k.variable for k in kinds if isinstance(k, Same)}
+    return Stable(frozenset(same.union(*(k.variables for k in kinds if isinstance(k, Stable)))))
 
 
 def _binary(operator: ast.operator, left: Kind, right: Kind) -> Kind:
