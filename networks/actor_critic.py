@@ -50,7 +50,7 @@ class ActorCritic(ActorNetwork):
         """Return the agent for a task; parameters as in `ActorNetwork.build`."""
         encoder = self._encoder(task)
         critic = lif_neurons("critic", self.critic_size, self.critic_bias, self.critic_noise)
-        actors = self._actors(task.n_actions, self.actor_rule)
+        actors = self._actors(task, self.actor_rule)
         weights = self._storage(storage, storage_options)
         synapses = [self._plastic("critic", self.critic_rule, weights)]
         synapses += [self._plastic(actor.name, self.actor_rule, weights) for actor in actors]

@@ -105,12 +105,12 @@ class ActorNetwork(ABC):
     def _input(self, encoder: Encoder) -> Neurons:
         return current_driven_cells(INPUT, encoder.size)
 
-    def _actors(self, n_actions: int, rule: Rule) -> list[Neurons]:
+    def _actors(self, task: Task, rule: Rule) -> list[Neurons]:
         expects = 1.0 if isinstance(rule, PolicyGradient) else 0.0
         return [
             lif_neurons(f"action_{k}", self.actor_size, self.actor_bias, self.actor_noise, self.exploration,
-                        counts_inhibition=True, expects_spikes=expects)
-            for k in range(n_actions)
+                        counts_inhibition=True, expects_spikes=expects, window=task.env_step)
+            for k in range(task.n_actions)
         ]  # fmt: skip
 
     def _storage(self, device: Device | None, options: dict[str, object]) -> Storage:

@@ -61,6 +61,7 @@ def lif_neurons(
     refractory: float = 0.002,
     counts_inhibition: bool = False,
     expects_spikes: float = 0.0,
+    window: float = 0.02,
 ) -> Neurons:
     """Leaky integrate-and-fire neurons with an exponential synaptic current and private noise.
 
@@ -81,6 +82,8 @@ def lif_neurons(
         Adds ``h``, the inhibitory events received in this environment step.
     expects_spikes
         Adds ``rho``, an exponential average over this many seconds of the spikes per environment step; 0: none.
+    window
+        Duration of an environment step (s), for ``rho``.
     """
     equations = ["du/dt = (bias + I - u)/tau_m + sigma*sqrt(2/tau_m)*xi : 1 (unless refractory)"]
     reset, on_step = ["u = 0"], []
@@ -104,8 +107,8 @@ def lif_neurons(
         equations.append("drho/dt = -rho/tau_rho : 1")
         reset.append("rho += rho_jump")
         # Two rivals that share the time fire at half of their resting rate: a better start than zero.
-        initial["rho"] = 0.5 * resting_count(bias, 0.02, tau_m, refractory)
-        parameters |= {"tau_rho": f"{expects_spikes!r}*second", "rho_jump": 0.02 / expects_spikes}
+        initial["rho"] = 0.5 * resting_count(bias, window, tau_m, refractory)
+        parameters |= {"tau_rho": f"{expects_spikes!r}*second", "rho_jump": window / expects_spikes}
     return Neurons(
         name,
         size,

@@ -39,7 +39,7 @@ class RewardModulated(ActorNetwork):
     def build(self, task: Task, storage: Device | None = None, **storage_options: object) -> AgentModel:
         """Return the agent for a task; parameters as in `ActorNetwork.build`."""
         encoder = self._encoder(task)
-        actors = self._actors(task.n_actions, self.actor_rule)
+        actors = self._actors(task, self.actor_rule)
         weights = self._storage(storage, storage_options)
         synapses = [self._plastic(actor.name, self.actor_rule, weights) for actor in actors]
         return AgentModel(

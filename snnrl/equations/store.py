@@ -1,4 +1,4 @@
-"""Lowered networks as JSON, so that a second start needs neither brian2 nor sympy."""
+"""Lowered networks as JSON, so that a second start does not import brian2."""
 
 from __future__ import annotations
 

@@ -152,7 +152,8 @@ class Synapses:
         and ``x_post`` are variables of the source and target neurons.
     on_reward
         The third factor: statements run once per environment step for every synapse. The shared names
-        ``reward``, ``td_error`` and ``reward_error`` (reward minus its running mean) may appear.
+        ``reward``, ``td_error``, ``reward_error`` (reward minus its running mean), ``exploration`` and ``success``
+        may appear.
     weights
         Names of the variables that carry what is learned: they last from episode to episode, are saved, and
         stay as they are when plasticity is off. All others restart at their initial values every episode.

@@ -78,7 +78,8 @@ class TrainingConfig:
     network_parameters
         Fields of the network that differ from its defaults, see `snnrl.networks`.
     synapse_parameters
-        Fields of `snnrl.plasticity.MemristivePair` that differ from its defaults, such as ``waveform_steps``;
+        ``layout`` (``pair`` or ``offset``) and fields of `snnrl.plasticity.MemristivePair` or `MemristiveOffset`
+        that differ from their defaults, such as ``waveform_steps``;
         only with ``synapse="memristive"``.
     seeds, seed
         Number of independent agents, and the seed of the first; the others follow in steps of one.
@@ -148,6 +149,11 @@ class TrainingConfig:
         self.make_reward()
         if self.model is not None:
             self._check_model(self.model)
+            if self.synapse != "ideal" or self.network_parameters:
+                got = "synapse" if self.synapse != "ideal" else "network_parameters"
+                raise InvalidValueError(
+                    got, getattr(self, got), "nothing beside a model, which brings its own"
+                )
         self._set(
             "evaluation_exploration", real_number("evaluation_exploration", self.evaluation_exploration, 0.0)
         )

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from snnrl.engines.fast.engine import FastSession
 
 
-def record(session: FastSession, agent: int = 0) -> EpisodeRecording:
+def record(session: FastSession, agent: int = 0, exploration: float = 0.0) -> EpisodeRecording:
     """Run one more episode of one agent with plasticity off and return everything that happened in it."""
-    spikes, trace = session.record_episode(agent, learning=False, exploration=0.0)
+    spikes, trace = session.record_episode(agent, learning=False, exploration=exploration)
     critic = session.model.value is not None
     task = session.task
     return EpisodeRecording(

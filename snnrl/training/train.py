@@ -95,7 +95,12 @@ class _Run:
             raise
         self._save()
         result = TrainingResult(
-            self.config, self.records, record(self.session), self._baselines(), self.wall_time, versions()
+            self.config,
+            self.records,
+            record(self.session, exploration=self.config.evaluation_exploration),
+            self._baselines(),
+            self.wall_time,
+            versions(),
         )
         if self.folder is not None:
             from snnrl.report import write_run

@@ -1,4 +1,4 @@
-"""Lowered agents and their structure, kept on disk so that a second start needs neither brian2 nor sympy."""
+"""Lowered agents, kept on disk so that a second start does not import brian2."""
 
 from __future__ import annotations
 
