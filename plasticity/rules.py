@@ -71,6 +71,16 @@ def _seconds(value: float) -> str:
     return f"{value!r}*second"
 
 
+def _tag_parameters(rule: TDLTP | PolicyGradient) -> dict[str, float | str]:
+    """Return the parameters of a presynaptic trace whose tag decays once per environment step."""
+    return {
+        "eta": rule.eta,
+        "tau_pre": _seconds(rule.tau_pre),
+        "jump": rule.jump,
+        "trace_decay": rule.trace_decay,
+    }
+
+
 @dataclass(frozen=True)
 class TDLTP:
     """TD error times Hebbian long-term potentiation, with a tag that outlives the environment step.
@@ -128,12 +138,7 @@ class TDLTP:
 
     def text(self) -> RuleText:
         """Return the rule as equation text."""
-        parameters: dict[str, float | str] = {
-            "eta": self.eta,
-            "tau_pre": _seconds(self.tau_pre),
-            "jump": self.jump,
-            "trace_decay": self.trace_decay,
-        }
+        parameters = _tag_parameters(self)
         unlearn = ""
         if self.inhibition > 0:
             parameters["inhibition"] = self.inhibition
@@ -308,12 +313,7 @@ class PolicyGradient:
 
     def text(self) -> RuleText:
         """Return the rule as equation text."""
-        parameters: dict[str, float | str] = {
-            "eta": self.eta,
-            "tau_pre": _seconds(self.tau_pre),
-            "jump": self.jump,
-            "trace_decay": self.trace_decay,
-        }
+        parameters = _tag_parameters(self)
         return RuleText(
             equations="dx/dt = -x/tau_pre : 1 (event-driven)\nnew_tag : 1\ntag : 1",
             on_pre="x += 1",
