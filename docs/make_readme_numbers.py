@@ -57,7 +57,7 @@ def learning_table() -> str:
     ]
     for name, title in ROWS.items():
         row = found[name]
-        episodes = ["–" if row[k] is None else f"{row[k]:.0f}" for k in ("median_episodes", "q90_episodes")]
+        episodes = ["–" if row[k] is None else f"{row[k]:.1f}" for k in ("median_episodes", "q90_episodes")]
         scores = [f"{row[k]:.1f}" for k in ("evaluation_mean", "evaluation_worst")]
         cells = [title, f"{100 * row['solved_fraction']:.3g} %", *episodes, *scores]
         lines.append("| " + " | ".join(cells) + " |")
