@@ -58,6 +58,8 @@ def _show_run(run: Path) -> dict[str, Any]:
 
     folder = RunFolder.open(run)
     options = {name: value for name, value in folder.config.to_dict().items() if value not in (None, {})}
+    if "model" in options:
+        options["model"] = "an agent of one's own, in config.json"
     rows = [(name.replace("_", " "), str(value)) for name, value in (options | folder.versions).items()]
     print_table(str(run), ("option", "value"), rows)
     print(f"\nrepeat it:  {folder.config.command()}")
