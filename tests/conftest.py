@@ -9,12 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from snnrl import networks, random, tasks
 from snnrl.coding import SignedRate, SpikeCountAction
 from snnrl.model import AgentModel, Network, Neurons, RewardBaseline, Synapses
 from snnrl.networks.populations import current_driven_cells, lif_neurons
 from snnrl.tasks import rewards
+
+
+settings.register_profile("snnrl", deadline=None)  # no test is timed
+settings.load_profile("snnrl")
 
 
 @dataclasses.dataclass(frozen=True)
