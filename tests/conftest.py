@@ -17,7 +17,6 @@ from snnrl.model import AgentModel, Network, Neurons, RewardBaseline, Synapses
 from snnrl.networks.populations import current_driven_cells, lif_neurons
 from snnrl.tasks import rewards
 
-
 settings.register_profile("snnrl", deadline=None)  # no test is timed
 settings.load_profile("snnrl")
 
