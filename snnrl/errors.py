@@ -62,10 +62,6 @@ class DeviceRangeError(InvalidValueError):
     """A memristive device was asked for something outside its published or fitted range."""
 
 
-class UnsupportedError(SnnrlError):
-    """An engine was asked for something it cannot do; names the engine, the part and the alternatives."""
-
-
 class SimulationError(SnnrlError):
     """The simulation went wrong while running: NaN, or a population that stays silent."""
 

@@ -141,10 +141,11 @@ class ReferenceLoop:
 
 
 def _next_episode(session: Any, learning: bool = True) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    from snnrl.engines.fast.engine import FINISHED, Stop
+    from snnrl.engines.fast.books import Counter
+    from snnrl.engines.fast.engine import Stop
 
     spikes, trace = session.record_episode(0, learning, 1.0)
-    session.state["counters"][:, FINISHED] = 0
+    session.state["counters"][:, Counter.FINISHED] = 0
     session.run(10**6, Stop(int(session.episodes[0]) + 1), learning)
     return spikes, trace
 

@@ -11,7 +11,7 @@ import pytest
 
 from snnrl import random, tasks
 from snnrl.coding import SignedRate, SpikeCountAction
-from snnrl.engines.fast.engine import FINISHED, FastSession, Stop
+from snnrl.engines.fast.engine import FastSession, Stop
 from snnrl.errors import InvalidValueError, SimulationError, SnnrlError
 from snnrl.model import AgentModel, Network, Neurons, RewardBaseline, Synapses
 from snnrl.networks.populations import current_driven_cells
@@ -495,4 +495,3 @@ def test_other_gymnasium_environments_run(session_of: Any, actor_critic: AgentMo
     assert trace.shape == (20, 4 + 6)
     assert {name for name, raster in spikes.items() if raster.any()} == set(spikes)
     assert set(trace[:, 2]) <= {0.0, 1.0, 2.0}
-    assert FINISHED == 5

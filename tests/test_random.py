@@ -125,10 +125,10 @@ def test_splitmix64_against_its_published_reference() -> None:
 @pytest.fixture(scope="module")
 def header() -> dict[str, Any]:
     """Compile the random functions of every kernel."""
-    from snnrl.engines.fast.library import HEADER
+    from snnrl.engines.fast.library import header
 
     names: dict[str, Any] = {}
-    exec(HEADER.format(real="float64", normal_scale=random.NORMAL_SCALE), names)  # noqa: S102  text of the package
+    exec(header("float64"), names)  # noqa: S102  text of the package
     return names
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from snnrl import tasks
 from snnrl.coding import PopulationValue, Readout, SignedRate, SpikeCountAction
-from snnrl.engines.fast.engine import VALUE, FastSession, Stop
+from snnrl.engines.fast.books import Control
+from snnrl.engines.fast.engine import FastSession, Stop
 from snnrl.errors import InvalidValueError
 from snnrl.model import AgentModel, Network, Neurons, TDError
 from snnrl.networks.populations import current_driven_cells
@@ -54,7 +55,7 @@ def test_only_the_part_is_counted() -> None:
     assert clear.sum() > 3
     np.testing.assert_array_equal(trace[clear, 2], (right > left)[clear])
     session.run(5, Stop(10))
-    assert session.state["control"][0, VALUE] >= 0.0
+    assert session.state["control"][0, Control.VALUE] >= 0.0
 
 
 def test_a_part_beyond_the_population_is_refused() -> None:

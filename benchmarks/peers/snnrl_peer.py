@@ -11,7 +11,8 @@ import numpy as np
 from benchmarks import workload as wl
 from benchmarks.peers.interface import Measured, Regime
 from snnrl.coding import GaussianPopulation, PopulationValue, SpikeCountAction
-from snnrl.engines.fast.engine import DECISION, STEP, FastSession, Stop
+from snnrl.engines.fast.books import Counter
+from snnrl.engines.fast.engine import FastSession, Stop
 from snnrl.model import AgentModel, Network, Neurons, Synapses, TDError
 from snnrl.tasks import CartPole
 from snnrl.tasks.base import Vector
@@ -150,10 +151,10 @@ class SnnrlRunner:
     def _block(self, env_steps: int) -> float:
         """Run from the start, with noise of its own; returns the seconds of the kernel call."""
         counters = self._session.state["counters"]
-        clock = counters[:, [STEP, DECISION]].copy()  # the noise is a function of these
+        clock = counters[:, [Counter.STEP, Counter.DECISION]].copy()  # the noise is a function of these
         for name, array in self._start.items():
             np.copyto(self._session.state[name], array)
-        counters[:, [STEP, DECISION]] = clock
+        counters[:, [Counter.STEP, Counter.DECISION]] = clock
         start = time.perf_counter()
         self._session.run(env_steps, Stop(episodes=wl.RESTORE_EVERY))
         return time.perf_counter() - start

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnrl import random
+from snnrl.engines.fast.books import Control, Counter
 from snnrl.engines.fast.cache import load_module
 from snnrl.engines.fast.generate import CompiledTask, Kernel, generate, signal_parameters, value_parameters
 from snnrl.engines.fast.prepare import lowered_agent
@@ -22,21 +23,6 @@ from snnrl.model import AgentModel, RewardBaseline
 if TYPE_CHECKING:
     from snnrl.tasks import Task
     from snnrl.tasks.rewards import Reward
-
-# The kernel's counters and control values; `library.HEADER` names them for the kernel itself.
-STEP, DECISION, EPISODE, EPISODE_STEP, SOLVED_AT, FINISHED, ERROR, RECORD_FROM, ENV_STEPS, MODE = range(10)
-(
-    VALUE,
-    TD_ERROR,
-    REWARD,
-    REWARD_ERROR,
-    MEAN_REWARD,
-    LAST_REWARD,
-    LAST_REWARD_ERROR,
-    EPISODE_REWARD,
-    RECENT,
-    SUCCESS,
-) = range(10)
 
 State = dict[str, NDArray[Any]]
 
@@ -141,7 +127,7 @@ class FastSession:
         n = len(self.seeds)
         state = self.kernel.layout.zeros(n, "learned", "episode", "control")
         state["lengths"], state["rewards"] = np.zeros((n, episodes), np.int32), np.zeros((n, episodes))
-        state["counters"][:, SOLVED_AT] = -1
+        state["counters"][:, Counter.SOLVED_AT] = -1
         state["streams"] = self._stream_bases()
         self._fill_initial(state)
         return state
@@ -223,8 +209,8 @@ class FastSession:
 
     def _check_errors(self) -> None:
         counters = self.state["counters"]
-        for row in np.flatnonzero(counters[:, ERROR]):
-            code, seconds = int(counters[row, ERROR]), counters[row, STEP] * self.network.dt
+        for row in np.flatnonzero(counters[:, Counter.ERROR]):
+            code, seconds = int(counters[row, Counter.ERROR]), counters[row, Counter.STEP] * self.network.dt
             if code < 0:
                 raise SimulationError(
                     f"the reward {self.reward.name!r} returned NaN or infinity (seed {self.seeds[row]})"
@@ -238,11 +224,11 @@ class FastSession:
     def check_silence(self, after: int) -> None:
         """Raise `SimulationError` if a population has not spiked in the first ``after`` environment steps."""
         for row, counters in enumerate(self.state["counters"]):
-            if counters[ENV_STEPS] < after:
+            if counters[Counter.ENV_STEPS] < after:
                 continue
             for neurons, total in zip(self.network.neurons, self.state["spike_total"][row], strict=True):
                 if total == 0 and neurons.threshold:
-                    seconds = counters[STEP] * self.network.dt
+                    seconds = counters[Counter.STEP] * self.network.dt
                     raise SimulationError(
                         f"population {neurons.name!r} has been silent for {seconds:.1f} s (seed {self.seeds[row]}): "
                         "its input never reaches the threshold"
@@ -253,22 +239,22 @@ class FastSession:
     @property
     def finished(self) -> NDArray[np.bool_]:
         """Which agents have finished, ``[agents]``."""
-        return np.asarray(self.state["counters"][:, FINISHED] != 0)
+        return np.asarray(self.state["counters"][:, Counter.FINISHED] != 0)
 
     @property
     def episodes(self) -> NDArray[np.int64]:
         """Finished episodes, ``[agents]``."""
-        return np.asarray(self.state["counters"][:, EPISODE])
+        return np.asarray(self.state["counters"][:, Counter.EPISODE])
 
     @property
     def env_steps(self) -> NDArray[np.int64]:
         """Environment steps taken, ``[agents]``."""
-        return np.asarray(self.state["counters"][:, ENV_STEPS])
+        return np.asarray(self.state["counters"][:, Counter.ENV_STEPS])
 
     @property
     def solved_at(self) -> NDArray[np.int64]:
         """Episodes until solved, -1 where not solved, ``[agents]``."""
-        return np.asarray(self.state["counters"][:, SOLVED_AT])
+        return np.asarray(self.state["counters"][:, Counter.SOLVED_AT])
 
     def variable(self, part: str, name: str) -> NDArray[Any]:
         """Return a variable of a population or synapse group, ``[agents, ...]``, as it is stored."""
@@ -284,13 +270,13 @@ class FastSession:
         self.evaluating = True
         n, counters = len(self.seeds), self.state["counters"]
         counters[:] = 0
-        counters[:, SOLVED_AT] = -1
+        counters[:, Counter.SOLVED_AT] = -1
         self.state["lengths"], self.state["rewards"] = (
             np.zeros((n, episodes), np.int32),
             np.zeros((n, episodes)),
         )
         self.state["spike_total"][:] = 0.0
-        self.state["control"][:, [RECENT, EPISODE_REWARD]] = 0.0
+        self.state["control"][:, [Control.RECENT, Control.EPISODE_REWARD]] = 0.0
         self.state["streams"] = self._stream_bases()
 
     def learned(self) -> State:
@@ -322,9 +308,9 @@ class FastSession:
     def _record(self, learning: bool, exploration: float) -> tuple[dict[str, Any], NDArray[Any]]:
         steps, window = self.task.max_steps, self.network.env_steps
         counters = self.state["counters"][0]
-        counters[[EPISODE_STEP, FINISHED, ENV_STEPS, MODE]] = 0
-        counters[RECORD_FROM] = counters[DECISION]
-        episode = int(counters[EPISODE])
+        counters[[Counter.EPISODE_STEP, Counter.FINISHED, Counter.ENV_STEPS, Counter.MODE]] = 0
+        counters[Counter.RECORD_FROM] = counters[Counter.DECISION]
+        episode = int(counters[Counter.EPISODE])
         for name in ("lengths", "rewards"):
             self.state[name] = np.concatenate(
                 [self.state[name], np.zeros_like(self.state[name][:, :1])], axis=1
@@ -342,10 +328,14 @@ class FastSession:
 
     def record_step(self, agent: int, observation: NDArray[np.float64], action: int, gain: float) -> None:
         """Note one environment step taken outside the kernel, if an episode is being recorded."""
-        row = int(self.state["counters"][agent, DECISION] - 1 - self.state["counters"][agent, RECORD_FROM])
+        row = int(
+            self.state["counters"][agent, Counter.DECISION]
+            - 1
+            - self.state["counters"][agent, Counter.RECORD_FROM]
+        )
         if row < len(self.trace):
             control = self.state["control"][agent]
-            self.trace[row] = [control[VALUE], control[TD_ERROR], action, gain, *observation]
+            self.trace[row] = [control[Control.VALUE], control[Control.TD_ERROR], action, gain, *observation]
 
 
 def initial_values(part: Any, shape: tuple[int, ...], seed: int) -> dict[str, Any]:

@@ -3,7 +3,10 @@
 This text is put at the head of every generated kernel. Its arithmetic is that of `snnrl.random`.
 """
 
-HEADER = """import math
+from snnrl.engines.fast.books import Control, Counter, definitions
+from snnrl.random import NORMAL_SCALE
+
+_HEADER = """import math
 
 import numpy as np
 from numba import njit
@@ -11,8 +14,8 @@ from numba import njit
 real = np.{real}
 
 # counters (int64) and control (float64) of one agent
-STEP, DECISION, EPISODE, EPISODE_STEP, SOLVED_AT, FINISHED, ERROR, RECORD_FROM, ENV_STEPS, MODE = range(10)
-VALUE, TD_ERROR, REWARD, REWARD_ERROR, MEAN_REWARD, LAST_REWARD, LAST_REWARD_ERROR, EPISODE_REWARD, RECENT, SUCCESS = range(10)
+{counters}
+{control}
 
 
 @njit(nogil=True)
@@ -69,3 +72,9 @@ def normal(low, high, index):
     ones = np.uint32(np.uint32(ones * np.uint32(0x01010101)) >> np.uint32(24))
     return (real(ones) - real(16.5) + real(dither) * real(2.0**-24)) * real({normal_scale!r})
 """
+
+
+def header(real: str) -> str:
+    """Return the head of a kernel of this precision, ``"float64"`` or ``"float32"``."""
+    books = {"counters": definitions(Counter), "control": definitions(Control)}
+    return _HEADER.format(real=real, normal_scale=NORMAL_SCALE, **books)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snnrl import random
+from snnrl.engines.fast.books import Control, Counter
 from snnrl.errors import SimulationError
 
 if TYPE_CHECKING:
@@ -27,13 +28,15 @@ def run_outside(session: FastSession, budget: int, stop: Stop, learning: bool, e
 def _run_agent(
     session: FastSession, agent: int, budget: int, stop: Stop, learning: bool, exploration: float
 ) -> None:
-    from snnrl.engines.fast.engine import ENV_STEPS, ERROR, FINISHED
-
     counters = session.state["counters"][agent]
-    until = counters[ENV_STEPS] + budget
+    until = counters[Counter.ENV_STEPS] + budget
     env = session.task.make()
     try:
-        while counters[FINISHED] == 0 and counters[ERROR] == 0 and counters[ENV_STEPS] < until:
+        while (
+            counters[Counter.FINISHED] == 0
+            and counters[Counter.ERROR] == 0
+            and counters[Counter.ENV_STEPS] < until
+        ):
             _run_episode(session, agent, env, stop, learning, exploration)
     finally:
         env.close()
@@ -65,22 +68,20 @@ def _play_episode(
     learning: bool,
     exploration: float,
 ) -> None:
-    from snnrl.engines.fast.engine import EPISODE, EPISODE_STEP, MODE, RECENT
-
     state, module = session.state, session.module
     counters, control = state["counters"][agent], state["control"][agent]
     observation = state["observation"][agent]
     session.call("begin", agent)
-    observed, _ = env.reset(seed=_reset_seed(session, agent, int(counters[EPISODE])))
+    observed, _ = env.reset(seed=_reset_seed(session, agent, int(counters[Counter.EPISODE])))
     observation[:] = np.ravel(observed)
-    while counters[MODE] == 0:
+    while counters[Counter.MODE] == 0:
         action = session.call("decide", agent, 0, learning, exploration)
         before = observation.copy()
         observed, gain, terminated, truncated, _ = env.step(action)
         observation[:] = np.ravel(observed)
-        step = int(counters[EPISODE_STEP]) + 1
+        step = int(counters[Counter.EPISODE_STEP]) + 1
         if not session.reward.uses_environment:
-            gain = session.reward(before, observation, terminated, step, float(control[RECENT]))
+            gain = session.reward(before, observation, terminated, step, float(control[Control.RECENT]))
         if not np.isfinite(gain):
             raise SimulationError(
                 f"the reward {session.reward.name!r} returned {gain} (seed {session.seeds[agent]})"
@@ -90,7 +91,7 @@ def _play_episode(
         module.take_reward(
             float(gain), terminated, truncated, learning, session.time_constant, counters, control
         )
-    session.call("decide", agent, int(counters[MODE]), learning, exploration)
+    session.call("decide", agent, int(counters[Counter.MODE]), learning, exploration)
     module.end_episode(stop.packed(), counters, control, state["lengths"][agent], state["rewards"][agent])
 
 
