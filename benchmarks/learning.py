@@ -3,6 +3,7 @@
 Example:  python -m benchmarks.learning --save
 
 Every row is an ordinary ``snnrl train`` run kept in its own folder, so an interrupted command goes on where it was.
+Rows found finished in ``--folder`` are read, not repeated: give a new folder after a change of the code.
 """
 
 from __future__ import annotations
@@ -97,6 +98,8 @@ def run_row(row: Row, seeds: int, folder: Path) -> dict[str, Any]:
             snnrl.train(resume=path)
         else:
             snnrl.train("cartpole", out=path, seeds=seeds, seed=FIRST_SEED, **row.options)
+    else:
+        _say(f"reading {row.name} from {path}, finished before")
     run = RunFolder.open(path)
     summary = run.read_summary()
     count = summary["evaluation_seeds_ge_475"]
