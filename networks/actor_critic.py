@@ -8,7 +8,8 @@ from snnrl.coding import PopulationValue
 from snnrl.model import AgentModel, Network, TDError
 from snnrl.networks.base import ActorNetwork, env_step_text
 from snnrl.networks.populations import lif_neurons, resting_count
-from snnrl.plasticity import TDLTP, Rule
+from snnrl.networks.rules import ACTOR_DECAY, GAMMA, actor_rule, critic_rule
+from snnrl.plasticity import Rule
 from snnrl.plasticity.device import Device
 from snnrl.tasks import Task
 
@@ -36,15 +37,13 @@ class ActorCritic(ActorNetwork):
     received from rival actions.
     """
 
-    gamma: float = 0.95
+    gamma: float = GAMMA
     critic_size: int = 32
     critic_bias: float = 1.4
     critic_noise: float = 0.1
     value_smoothing: float = 0.5
-    critic_rule: Rule = field(default_factory=lambda: TDLTP(eta=0.04, trace_decay=0.95 * 0.9, anneal=0.8))
-    actor_rule: Rule = field(
-        default_factory=lambda: TDLTP(eta=0.1, trace_decay=0.95 * 0.8, inhibition=0.5, anneal=0.8)
-    )
+    critic_rule: Rule = field(default_factory=critic_rule)
+    actor_rule: Rule = field(default_factory=lambda: actor_rule("td-ltp", "td_error", ACTOR_DECAY))
 
     def build(self, task: Task, storage: Device | None = None, **storage_options: object) -> AgentModel:
         """Return the agent for a task; parameters as in `ActorNetwork.build`."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from snnrl.model import AgentModel, Network, RewardBaseline
 from snnrl.networks.base import ActorNetwork, env_step_text
-from snnrl.plasticity import TDLTP, Rule
+from snnrl.networks.rules import ALONE_DECAY, actor_rule
+from snnrl.plasticity import Rule
 from snnrl.plasticity.device import Device
 from snnrl.tasks import Task
 
@@ -30,11 +31,7 @@ class RewardModulated(ActorNetwork):
     """
 
     time_constant: float = 50.0
-    actor_rule: Rule = field(
-        default_factory=lambda: TDLTP(
-            eta=0.1, trace_decay=0.38, inhibition=0.5, anneal=0.8, signal="reward_error"
-        )
-    )
+    actor_rule: Rule = field(default_factory=lambda: actor_rule("td-ltp", "reward_error", ALONE_DECAY))
 
     def build(self, task: Task, storage: Device | None = None, **storage_options: object) -> AgentModel:
         """Return the agent for a task; parameters as in `ActorNetwork.build`."""

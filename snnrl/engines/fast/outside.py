@@ -6,6 +6,8 @@ with a seed drawn from (agent seed, episode), so an interrupted run goes on with
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,24 +39,19 @@ def _run_agent(
             and counters[Counter.ERROR] == 0
             and counters[Counter.ENV_STEPS] < until
         ):
-            _run_episode(session, agent, env, stop, learning, exploration)
+            with _whole_or_nothing(session, agent):
+                _play_episode(session, agent, env, stop, learning, exploration)
     finally:
         env.close()
 
 
-def _run_episode(
-    session: FastSession,
-    agent: int,
-    env: gymnasium.Env[Any, Any],
-    stop: Stop,
-    learning: bool,
-    exploration: float,
-) -> None:
+@contextmanager
+def _whole_or_nothing(session: FastSession, agent: int) -> Iterator[None]:
+    """Take an interrupted episode back as a whole: an environment's inside cannot be saved."""
     start = {name: array[agent].copy() for name, array in session.state.items()}
     try:
-        _play_episode(session, agent, env, stop, learning, exploration)
+        yield
     except BaseException:
-        # An environment's inside cannot be saved, so an interrupted episode is taken back as a whole.
         for name, values in start.items():
             session.state[name][agent] = values
         raise

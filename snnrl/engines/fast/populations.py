@@ -116,7 +116,7 @@ class Population:
         """Whether writes to ``variable`` are ignored while a neuron is refractory."""
         return bool(self.active) and variable in self.lowered.conditional
 
-    def _locals(self, statements: Iterable[Statement], extra: str = "") -> dict[str, str]:
+    def _locals(self, statements: Iterable[Statement]) -> dict[str, str]:
         names = {v: f"v_{v}" for v in self.lowered.variables}
         names |= {v: f"shared_{v}" for v in self.lowered.shared}
         names |= {s.target: f"v_{s.target}" for s in statements if s.target not in names}
