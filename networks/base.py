@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 
 from snnrl.coding import Encoder, GaussianPopulation, PlaceCells, SpikeCountAction
-from snnrl.errors import InvalidValueError, UnknownNameError
+from snnrl.errors import UnknownNameError
 from snnrl.model import AgentModel, Neurons, Synapses
 from snnrl.networks.populations import current_driven_cells, lif_neurons
 from snnrl.plasticity import (
@@ -20,6 +20,7 @@ from snnrl.plasticity import (
     plastic_synapses,
 )
 from snnrl.plasticity.device import Device
+from snnrl.plasticity.validate import require
 from snnrl.tasks import Task
 
 INPUT = "place"
@@ -67,18 +68,12 @@ class ActorNetwork(ABC):
 
     def __post_init__(self) -> None:
         for name in ("actor_size", "cells_per_variable"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise InvalidValueError(
-                    f"{type(self).__name__}.{name}", getattr(self, name), "an integer of at least 1"
-                )
+            value = getattr(self, name)
+            require(isinstance(value, int) and value >= 1, self, name, "an integer of at least 1")
         for name in ("w_max", "gain", "reach", "width", "peak"):
-            if not getattr(self, name) > 0.0:
-                raise InvalidValueError(
-                    f"{type(self).__name__}.{name}", getattr(self, name), "a positive number"
-                )
+            require(getattr(self, name) > 0.0, self, name, "a positive number")
         for name in ("exploration", "rivalry", "actor_noise"):
-            if not getattr(self, name) >= 0.0:
-                raise InvalidValueError(f"{type(self).__name__}.{name}", getattr(self, name), "0 or more")
+            require(getattr(self, name) >= 0.0, self, name, "0 or more")
 
     @abstractmethod
     def build(self, task: Task, storage: Device | None = None, **storage_options: object) -> AgentModel:

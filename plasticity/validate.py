@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from numbers import Real
 
 from snnrl.errors import InvalidValueError
 
@@ -14,24 +15,28 @@ def require(condition: bool, owner: object, field: str, allowed: str) -> None:
         raise InvalidValueError(f"{type(owner).__name__}.{field}", getattr(owner, field), allowed)
 
 
+def _is_finite(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def finite(owner: object, *fields: str) -> None:
     """Refuse a field that is not a finite number."""
     for field in fields:
-        require(math.isfinite(getattr(owner, field)), owner, field, "a finite number")
+        require(_is_finite(getattr(owner, field)), owner, field, "a finite number")
 
 
 def positive(owner: object, *fields: str) -> None:
     """Refuse a field that is not a finite number above zero."""
     for field in fields:
         value = getattr(owner, field)
-        require(math.isfinite(value) and value > 0, owner, field, "a finite number above 0")
+        require(_is_finite(value) and value > 0, owner, field, "a finite number above 0")
 
 
 def not_negative(owner: object, *fields: str) -> None:
     """Refuse a field that is not a finite number, zero or above."""
     for field in fields:
         value = getattr(owner, field)
-        require(math.isfinite(value) and value >= 0, owner, field, "a finite number, 0 or above")
+        require(_is_finite(value) and value >= 0, owner, field, "a finite number, 0 or above")
 
 
 def one_of(owner: object, field: str, allowed: Iterable[str]) -> None:
@@ -42,4 +47,5 @@ def one_of(owner: object, field: str, allowed: Iterable[str]) -> None:
 
 def between(owner: object, field: str, low: float, high: float) -> None:
     """Refuse a field outside [low, high]."""
-    require(low <= getattr(owner, field) <= high, owner, field, f"{low:g} to {high:g}")
+    value = getattr(owner, field)
+    require(_is_finite(value) and low <= value <= high, owner, field, f"{low:g} to {high:g}")

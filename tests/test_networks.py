@@ -144,3 +144,10 @@ def test_optional_variables_of_lif_neurons() -> None:
     assert full.on_step == "explore = exploration*explore_std*randn()\nh = 0"
     assert full.parameters["rho_jump"] == pytest.approx(0.04)
     assert current_driven_cells("c", 3).threshold == "u >= 1"
+
+
+@pytest.mark.parametrize("value", ["wide", True, None, [1.0]])
+@pytest.mark.parametrize("field", ["gain", "gamma", "critic_size"])
+def test_a_parameter_that_is_no_number_is_named(field: str, value: object) -> None:
+    with pytest.raises(InvalidValueError, match=rf"ActorCritic\.{field}: got .*, allowed: a number"):
+        networks.make("actor-critic", **{field: value})
