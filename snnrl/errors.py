@@ -68,3 +68,26 @@ class SimulationError(SnnrlError):
 
 class RunFolderError(SnnrlError):
     """A run folder that is missing, half written, or from another version."""
+
+
+class UnsupportedError(SnnrlError):
+    """An engine was asked for something it cannot do.
+
+    Parameters
+    ----------
+    engine
+        Name of the engine.
+    part
+        What it was asked to run: ``Synapses(place_critic).on_pre`` or an option.
+    reason
+        Why it cannot.
+    alternatives
+        What can be done instead.
+    """
+
+    def __init__(self, engine: str, part: str, reason: str, alternatives: str) -> None:
+        super().__init__(f"engine {engine!r}, {part}: {reason}; instead: {alternatives}")
+        self.engine, self.part, self.reason, self.alternatives = engine, part, reason, alternatives
+
+    def __reduce__(self) -> tuple[type[UnsupportedError], tuple[str, str, str, str]]:
+        return type(self), (self.engine, self.part, self.reason, self.alternatives)

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from snnrl import random
 from snnrl.coding import Readout
+from snnrl.engines.initial import initial_arrays
 from snnrl.equations.lower import lower
 from snnrl.equations.lowered import SHARED_SIGNALS, LoweredNetwork, LoweredNeurons, LoweredSynapses
 from snnrl.equations.statements import Statement, evaluate, names_in
@@ -52,23 +53,6 @@ class _Draws:
         return np.asarray(random.normal(self.seed, self._stream(), self.step, self.size)[self.rows])
 
 
-def _initial(
-    part: LoweredNeurons | LoweredSynapses, index: dict[str, Vector], seed: int
-) -> dict[str, Vector]:
-    """Evaluate initial values in the order of the model, ``[n]`` each; an expression may use earlier ones.
-
-    ``index`` holds ``i``, the neuron, or ``i`` and ``j``, a synapse's source and target neuron, as in Brian2.
-    """
-    known: dict[str, Any] = {**part.constants, **index}
-    values: dict[str, Vector] = {}
-    size = index["i"].size
-    for variable, value in part.initial.items():
-        if isinstance(value, str):
-            value = _Draws(seed, f"{part.name}/initial/{variable}", 0, size).evaluate(value, known)
-        values[variable] = known[variable] = np.broadcast_to(np.ravel(value), (size,)).astype(np.float64)
-    return values
-
-
 class _Clock:
     """What all statements share: the step, dt, the learning signals and the random streams' owner."""
 
@@ -90,8 +74,7 @@ class _Population:
 
     def __init__(self, lowered: LoweredNeurons, clock: _Clock) -> None:
         self.lowered, self.clock = lowered, clock
-        start = _initial(lowered, {"i": np.arange(lowered.size)}, clock.seed)
-        self.start = {v: x[:1] if v in lowered.shared else x for v, x in start.items()}
+        self.start = initial_arrays(lowered, clock.seed)
         self.begin_episode()
 
     def begin_episode(self) -> None:
@@ -179,7 +162,7 @@ class _Group:
             self.i, self.j = (x.ravel() for x in np.indices((lowered.n_source, lowered.n_target)))
         else:
             self.i, self.j = lowered.sources, lowered.targets
-        self.start = _initial(lowered, {"i": self.i, "j": self.j}, clock.seed)
+        self.start = {v: x.ravel() for v, x in initial_arrays(lowered, clock.seed).items()}
         self.values = {v: x.copy() for v, x in self.start.items()}
 
     def begin_episode(self) -> None:

@@ -15,8 +15,7 @@ from snnrl.engines.fast.books import Control, Counter
 from snnrl.engines.fast.cache import load_module
 from snnrl.engines.fast.generate import CompiledTask, Kernel, generate, signal_parameters, value_parameters
 from snnrl.engines.fast.prepare import lowered_agent
-from snnrl.equations.lowered import LoweredSynapses
-from snnrl.equations.statements import evaluate
+from snnrl.engines.initial import initial_values
 from snnrl.errors import InvalidValueError, SimulationError
 from snnrl.model import AgentModel, RewardBaseline
 
@@ -145,19 +144,19 @@ class FastSession:
 
     def _fill_initial(self, state: State) -> None:
         """Evaluate initial values per agent, in the order of the model's entries."""
-        for part, arrays, size in self._parts():
+        for part, arrays in self._parts():
             for row, seed in enumerate(self.seeds):
-                for variable, value in initial_values(part, size, int(seed)).items():
+                for variable, value in initial_values(part, int(seed)).items():
                     name = arrays[variable]
                     target = self.kernel.initial_arrays.get(name, name)
                     state[target][row] = value
                     state[name][row] = value
 
-    def _parts(self) -> list[tuple[Any, dict[str, str], tuple[int, ...]]]:
-        parts: list[tuple[Any, dict[str, str], tuple[int, ...]]] = [
-            (p.lowered, p.variable | p.shared, (p.lowered.size,)) for p in self.kernel.populations
+    def _parts(self) -> list[tuple[Any, dict[str, str]]]:
+        parts: list[tuple[Any, dict[str, str]]] = [
+            (p.lowered, p.variable | p.shared) for p in self.kernel.populations
         ]
-        return parts + [(g.lowered, g.array, g.lowered.shape) for g in self.kernel.groups]
+        return parts + [(g.lowered, g.array) for g in self.kernel.groups]
 
     # ------------------------------------------------------------------ running
 
@@ -258,7 +257,7 @@ class FastSession:
 
     def variable(self, part: str, name: str) -> NDArray[Any]:
         """Return a variable of a population or synapse group, ``[agents, ...]``, as it is stored."""
-        for owner, arrays, _ in self._parts():
+        for owner, arrays in self._parts():
             if owner.name == part and name in arrays:
                 return self.state[arrays[name]]
         raise InvalidValueError(
@@ -336,47 +335,6 @@ class FastSession:
         if row < len(self.trace):
             control = self.state["control"][agent]
             self.trace[row] = [control[Control.VALUE], control[Control.TD_ERROR], action, gain, *observation]
-
-
-def initial_values(part: Any, shape: tuple[int, ...], seed: int) -> dict[str, Any]:
-    """Evaluate a part's initial values for one agent: ``{variable: number or array}``."""
-    known: dict[str, Any] = {**part.constants, **_indices(part, shape)}
-    result: dict[str, Any] = {}
-    for variable, value in part.initial.items():
-        if isinstance(value, str):
-            size = (1,) if variable in getattr(part, "shared", ()) else shape
-            draws = _Draws(seed, f"{part.name}/initial/{variable}", size)
-            value = evaluate(value, {**known, "rand": draws.rand, "randn": draws.randn})
-        known[variable] = result[variable] = value
-    return result
-
-
-def _indices(part: Any, shape: tuple[int, ...]) -> dict[str, NDArray[np.int64]]:
-    """Return ``i`` (and ``j``), as in Brian2: a neuron's index, or a synapse's source and target."""
-    if not isinstance(part, LoweredSynapses):
-        return {"i": np.arange(shape[0])}
-    if part.sources is not None and part.targets is not None:
-        return {"i": part.sources, "j": part.targets}
-    i, j = np.indices(shape)
-    return {"i": i, "j": j}
-
-
-class _Draws:
-    """``rand()`` and ``randn()`` of an initial value: every call has its own stream."""
-
-    def __init__(self, seed: int, name: str, shape: tuple[int, ...]) -> None:
-        self.seed, self.name, self.shape, self.calls = seed, name, shape, 0
-
-    def _next(self) -> tuple[int, int, int, int]:
-        stream = random.stream_id(f"{self.name}/{self.calls}")
-        self.calls += 1
-        return self.seed, stream, 0, int(np.prod(self.shape))
-
-    def rand(self) -> NDArray[np.float64]:
-        return random.uniform(*self._next()).reshape(self.shape)
-
-    def randn(self) -> NDArray[np.float64]:
-        return random.normal(*self._next()).reshape(self.shape)
 
 
 def build_kernel(
