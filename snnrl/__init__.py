@@ -14,13 +14,30 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from snnrl.api import evaluate, train
+    from snnrl.engines.brian2.takeover import from_brian2
     from snnrl.model import AgentModel, Network, Neurons, Pairs, Synapses
+    from snnrl.simulation import simulate
 
 __version__ = "0.1.0"
 
-__all__ = ["AgentModel", "Network", "Neurons", "Pairs", "Synapses", "evaluate", "train"]
+__all__ = [
+    "AgentModel",
+    "Network",
+    "Neurons",
+    "Pairs",
+    "Synapses",
+    "evaluate",
+    "from_brian2",
+    "simulate",
+    "train",
+]
 
-_MODEL = ("AgentModel", "Network", "Neurons", "Pairs", "Synapses")
+_HOMES = {
+    **dict.fromkeys(("AgentModel", "Network", "Neurons", "Pairs", "Synapses"), "snnrl.model"),
+    **dict.fromkeys(("train", "evaluate"), "snnrl.api"),
+    "simulate": "snnrl.simulation",
+    "from_brian2": "snnrl.engines.brian2.takeover",
+}
 _SUBPACKAGES = (
     "coding",
     "engines",
@@ -36,10 +53,8 @@ _SUBPACKAGES = (
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODEL:
-        return getattr(importlib.import_module("snnrl.model"), name)
-    if name in ("train", "evaluate"):
-        return getattr(importlib.import_module("snnrl.api"), name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
     if name in _SUBPACKAGES:
         return importlib.import_module(f"snnrl.{name}")
     raise AttributeError(f"module 'snnrl' has no attribute {name!r}")

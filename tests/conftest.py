@@ -141,8 +141,8 @@ class ReferenceLoop:
 
 
 def _next_episode(session: Any, learning: bool = True) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    from snnrl.engines.fast.books import Counter
-    from snnrl.engines.fast.engine import Stop
+    from snnrl.engines.books import Counter
+    from snnrl.engines.session import Stop
 
     spikes, trace = session.record_episode(0, learning, 1.0)
     session.state["counters"][:, Counter.FINISHED] = 0

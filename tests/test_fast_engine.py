@@ -11,7 +11,8 @@ import pytest
 
 from snnrl import random, tasks
 from snnrl.coding import SignedRate, SpikeCountAction
-from snnrl.engines.fast.engine import FastSession, Stop
+from snnrl.engines.fast.engine import FastSession
+from snnrl.engines.session import Stop
 from snnrl.errors import InvalidValueError, SimulationError, SnnrlError
 from snnrl.model import AgentModel, Network, Neurons, RewardBaseline, Synapses
 from snnrl.networks.populations import current_driven_cells

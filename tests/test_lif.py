@@ -61,7 +61,7 @@ def test_membrane_in_the_compiled_order_of_an_environment_step(
     gadget: Any, session_of: Any, interpreted: None
 ) -> None:
     """The same closed form read from a session at the end of environment steps."""
-    from snnrl.engines.fast.engine import Stop
+    from snnrl.engines.session import Stop
 
     cell = Neurons("cell", 2, "b : 1 (constant)\ndu/dt = (b - u)/tau : 1", method="exact",
                    parameters={"tau": "30*ms", "b": [0.5, 2.0]})  # fmt: skip
@@ -212,7 +212,7 @@ def test_membrane_noise_has_the_stated_size(gadget: Any, session_of: Any, interp
     """White noise alone: a standard deviation of ``noise``, times 1/sqrt(1 - dt/2tau) by Euler's step."""
     import dataclasses
 
-    from snnrl.engines.fast.engine import Stop
+    from snnrl.engines.session import Stop
 
     noisy = lif_neurons("cell", 800, 0.0, 0.2)
     noisy = dataclasses.replace(noisy, threshold="", reset="", refractory="0*ms")

@@ -7,8 +7,9 @@ import pytest
 
 from snnrl import tasks
 from snnrl.coding import PopulationValue, Readout, SignedRate, SpikeCountAction
-from snnrl.engines.fast.books import Control
-from snnrl.engines.fast.engine import FastSession, Stop
+from snnrl.engines.books import Control
+from snnrl.engines.fast.engine import FastSession
+from snnrl.engines.session import Stop
 from snnrl.errors import InvalidValueError
 from snnrl.model import AgentModel, Network, Neurons, TDError
 from snnrl.networks.populations import current_driven_cells

@@ -9,7 +9,8 @@ import pytest
 
 from snnrl import networks, tasks
 from snnrl.engines.fast import synapse_arrays
-from snnrl.engines.fast.engine import FastSession, Stop
+from snnrl.engines.fast.engine import FastSession
+from snnrl.engines.session import Stop
 from snnrl.equations.lower import lower
 from snnrl.equations.rest import rests
 from snnrl.equations.structure import analyse

@@ -11,8 +11,9 @@ import numpy as np
 from benchmarks import workload as wl
 from benchmarks.peers.interface import Measured, Regime
 from snnrl.coding import GaussianPopulation, PopulationValue, SpikeCountAction
-from snnrl.engines.fast.books import Counter
-from snnrl.engines.fast.engine import FastSession, Stop
+from snnrl.engines.books import Counter
+from snnrl.engines.fast.engine import FastSession
+from snnrl.engines.session import Stop
 from snnrl.model import AgentModel, Network, Neurons, Synapses, TDError
 from snnrl.tasks import CartPole
 from snnrl.tasks.base import Vector

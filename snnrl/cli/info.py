@@ -42,12 +42,15 @@ def info(
 def _show_kernel(run: Path | None) -> dict[str, Any]:
     from dataclasses import replace
 
+    from snnrl.engines.fast.engine import FastSession
     from snnrl.training.build import build_session
     from snnrl.training.config import TrainingConfig
     from snnrl.training.runfolder import RunFolder
 
     config = TrainingConfig() if run is None else RunFolder.open(run).config
-    source = build_session(replace(config, seeds=1)).kernel.source  # the same for any number of agents
+    session = build_session(replace(config, seeds=1, engine="fast", engine_parameters={}))
+    assert isinstance(session, FastSession)
+    source = session.kernel.source  # the same for any number of agents
     print(source)
     return {"kernel": source}
 

@@ -100,8 +100,8 @@ def train(
         typer.Option(
             "--set",
             metavar="PART.NAME=VALUE",
-            help="A parameter of task, reward, network or synapse: task.force=8, network.exploration=0.3, "
-            "synapse.waveform_steps=4, synapse.half_select=true, synapse.layout=offset.",
+            help="A parameter of task, reward, network, synapse or engine: task.force=8, network.exploration=0.3, "
+            "synapse.waveform_steps=4, synapse.half_select=true, synapse.layout=offset, engine.target=cython.",
             show_default=False,
         ),
     ] = None,

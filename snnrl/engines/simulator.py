@@ -78,6 +78,10 @@ class Simulator(ABC):
         """
         self.step, self.decision, self.prefix = 0, 0, prefix
 
+    def set_clock(self, step: int, decision: int) -> None:
+        """Count on from here: for one agent taken out of a batch in which it had finished before the others."""
+        self.step, self.decision = step, decision
+
     def begin_episode(self, agents: Mask) -> None:
         """Put everything but what was learned back to its start, for the agents of the mask."""
         for name in LEARNING_SIGNALS:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from snnrl.training.config import TrainingConfig
 
 if TYPE_CHECKING:
-    from snnrl.engines.fast.engine import FastSession, Stop
+    from snnrl.engines.session import Session, Stop
     from snnrl.model import AgentModel
 
 
@@ -26,20 +26,40 @@ def build_model(config: TrainingConfig) -> AgentModel:
     return network.build(config.make_task(), config.make_device(), **dict(config.synapse_parameters))
 
 
-def build_session(config: TrainingConfig) -> FastSession:
-    """Return a fresh session with one agent per seed."""
-    from snnrl.engines.fast.engine import FastSession
+def build_session(config: TrainingConfig) -> Session:
+    """Return a fresh session with one agent per seed.
 
-    threads = config.threads or os.cpu_count() or 1
-    return FastSession(
-        build_model(config), config.make_task(), config.make_reward(), config.agent_seeds, config.episodes,
-        dtype=config.dtype, threads=threads,
-    )  # fmt: skip
+    Raises
+    ------
+    UnsupportedError
+        If the engine cannot run the model.
+    """
+    model, task, reward, seeds = (
+        build_model(config),
+        config.make_task(),
+        config.make_reward(),
+        config.agent_seeds,
+    )
+    options: dict[str, Any] = dict(config.engine_parameters)
+    if config.engine == "fast":
+        from snnrl.engines.fast.engine import FastSession
+
+        threads = config.threads or os.cpu_count() or 1
+        return FastSession(
+            model, task, reward, seeds, config.episodes, config.dtype, threads=threads, **options
+        )
+    if options.get("target") == "standalone":
+        from snnrl.engines.brian2.standalone import StandaloneSession
+
+        return StandaloneSession(model, task, reward, seeds, config.episodes, config.dtype)
+    from snnrl.engines.stepped import SteppedSession
+
+    return SteppedSession(config.engine, model, task, reward, seeds, config.episodes, config.dtype, **options)
 
 
 def stop_rule(config: TrainingConfig) -> Stop:
     """Return when an agent has learned enough."""
-    from snnrl.engines.fast.engine import Stop
+    from snnrl.engines.session import Stop
 
     threshold = float("inf") if config.solve_threshold is None else config.solve_threshold
     return Stop(config.episodes, config.solve_window, threshold, config.consolidation)

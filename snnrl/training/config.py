@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 NETWORKS = ("actor-critic", "reward-modulated")
 PLASTICITIES = ("td-ltp", "r-stdp", "policy-gradient")
 SYNAPSES = ("ideal", "memristive")
-ENGINES = ("fast",)
+ENGINES = ("fast", "torch", "bindsnet", "brian2")
 DTYPES = ("float64", "float32")
 
 CHOICES = {
@@ -89,6 +89,9 @@ class TrainingConfig:
         Episodes per agent with plasticity off after learning; 0 leaves the evaluation out.
     engine, dtype
         Names out of `ENGINES` and `DTYPES`.
+    engine_parameters
+        What the engine can be told, see `snnrl.engines.registry.ENGINES`: ``target`` of brian2 (numpy, cython or
+        standalone), ``device`` of torch and bindsnet, ...
     threads
         Number of threads, None for one per core. Never changes a number in the result.
     solve_threshold
@@ -128,6 +131,7 @@ class TrainingConfig:
     episodes: int = 1000
     evaluation_episodes: int = 100
     engine: str = "fast"
+    engine_parameters: Mapping[str, Json] = field(default_factory=dict)
     threads: int | None = None
     dtype: str = "float64"
     solve_threshold: float | None = None
@@ -143,6 +147,7 @@ class TrainingConfig:
             if option != "threads" or self.threads is not None:
                 self._set(option, whole_number(option, getattr(self, option), least))
         self._settle_device()
+        self._check_engine()
         task = self.make_task()
         if self.reward is None:
             self._set("reward", _default_reward(task, self.network))
@@ -176,6 +181,11 @@ class TrainingConfig:
         for option in ("device", "spread", "synapse_parameters"):
             if getattr(self, option) not in (None, {}):
                 raise InvalidValueError(option, getattr(self, option), "only with synapse 'memristive'")
+
+    def _check_engine(self) -> None:
+        from snnrl.engines.registry import check_options
+
+        check_options(self.engine, self.engine_parameters)
 
     @staticmethod
     def _check_model(text: str) -> None:

@@ -39,7 +39,7 @@ def evaluate(run: Path, episodes: int = 100, exploration: float | None = None,
     RunFolderError
         If the folder is missing, half written or of another version.
     """
-    from snnrl.engines.fast.engine import Stop
+    from snnrl.engines.session import Stop
 
     folder = RunFolder.open(Path(run))
     if not folder.finished:
@@ -49,7 +49,7 @@ def evaluate(run: Path, episodes: int = 100, exploration: float | None = None,
     state, records = folder.load_checkpoint()
     config = dataclasses.replace(folder.config, evaluation_episodes=episodes)
     session = build_session(config)
-    session.state.update({name: state[name] for name in session.learned()})
+    session.take_learned(state)
     session.begin_evaluation(episodes)
     level = config.evaluation_exploration if exploration is None else exploration
     while not session.finished.all():

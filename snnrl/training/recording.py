@@ -9,10 +9,10 @@ import numpy as np
 from snnrl.training.result import EpisodeRecording
 
 if TYPE_CHECKING:
-    from snnrl.engines.fast.engine import FastSession
+    from snnrl.engines.session import Session
 
 
-def record(session: FastSession, agent: int = 0, exploration: float = 0.0) -> EpisodeRecording:
+def record(session: Session, agent: int = 0, exploration: float = 0.0) -> EpisodeRecording:
     """Run one more episode of one agent with plasticity off and return everything that happened in it."""
     spikes, trace = session.record_episode(agent, learning=False, exploration=exploration)
     critic = session.model.value is not None

@@ -17,7 +17,7 @@ from snnrl.training.result import AgentRecord, Progress, TrainingResult
 from snnrl.training.runfolder import RunFolder, refuse_taken, versions
 
 if TYPE_CHECKING:
-    from snnrl.engines.fast.engine import FastSession
+    from snnrl.engines.session import Session
 
 ProgressFunction = Callable[[Progress], None]
 
@@ -69,7 +69,7 @@ class _Run:
     def __init__(
         self,
         config: TrainingConfig,
-        session: FastSession,
+        session: Session,
         folder: RunFolder | None,
         progress: ProgressFunction | None,
     ) -> None:
@@ -129,7 +129,7 @@ class _Run:
     def _evaluate(self) -> None:
         if self.config.evaluation_episodes == 0:
             return
-        from snnrl.engines.fast.engine import Stop
+        from snnrl.engines.session import Stop
 
         stop = Stop(self.config.evaluation_episodes)
         while not self.session.finished.all():
@@ -154,24 +154,23 @@ class _Run:
     def _save(self) -> None:
         if self.folder is None:
             return
-        extra = {"evaluating": np.array(self.session.evaluating), "wall_time": np.array(self.wall_time)}
-        self.folder.save_checkpoint({**self.session.state, **extra}, self.records)
+        state = {**self.session.save(), "wall_time": np.array(self.wall_time)}
+        self.folder.save_checkpoint(state, self.records)
         self.saved = time.monotonic()
 
     def _load(self, folder: RunFolder) -> None:
         state, self.records = folder.load_checkpoint()
         self.spent_before = float(state.pop("wall_time"))
-        self.session.evaluating = bool(state.pop("evaluating"))
-        self.session.state = state
+        self.session.restore(state)
 
 
 def _recent_mean(n: int, lengths: np.ndarray) -> float:
     return float(lengths[max(0, n - 10) : n].mean()) if n else 0.0
 
 
-def learning_records(session: FastSession) -> list[AgentRecord]:
+def learning_records(session: Session) -> list[AgentRecord]:
     """Return the agents' records at the end of learning, without an evaluation."""
-    writes = writes_per_device(session)
+    writes, spikes = session.writes_per_device(), session.spikes_per_step
     return [
         AgentRecord(
             seed=int(seed),
@@ -179,37 +178,21 @@ def learning_records(session: FastSession) -> list[AgentRecord]:
             episode_rewards=session.state["rewards"][row, : session.episodes[row]].copy(),
             solved_at=int(session.solved_at[row]),
             evaluation_lengths=np.zeros(0, np.int64),
-            spikes_per_step=spikes_per_step(session, row),
+            spikes_per_step=float(spikes[row]),
             writes_per_device=None if writes is None else float(writes[row]),
         )
         for row, seed in enumerate(session.seeds)
     ]
 
 
-def add_evaluation(records: list[AgentRecord], session: FastSession) -> None:
+def add_evaluation(records: list[AgentRecord], session: Session) -> None:
     """Put the evaluation of the session into the records, in place."""
+    spikes = session.spikes_per_step
     for row, agent in enumerate(records):
         episodes = int(session.episodes[row])
         records[row] = dataclasses.replace(
             agent,
             evaluation_lengths=session.state["lengths"][row, :episodes].astype(np.int64),
             evaluation_rewards=session.state["rewards"][row, :episodes].copy(),
-            spikes_per_step=spikes_per_step(session, row),
+            spikes_per_step=float(spikes[row]),
         )
-
-
-def spikes_per_step(session: FastSession, agent: int) -> float:
-    """Return the spikes of the whole network per environment step."""
-    steps = max(int(session.env_steps[agent]), 1)
-    return float(session.state["spike_total"][agent].sum() / steps)
-
-
-def writes_per_device(session: FastSession) -> np.ndarray | None:
-    """Return the mean number of writes of an agent's memristive devices, ``[agents]``; ``None`` without any."""
-    counts = [
-        session.state[array].reshape(len(session.seeds), -1)
-        for group in session.kernel.groups
-        for variable, array in group.array.items()
-        if variable == "writes" or variable.startswith("writes_")
-    ]
-    return np.concatenate(counts, axis=1).mean(axis=1) if counts else None

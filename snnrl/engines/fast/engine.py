@@ -4,53 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from snnrl import random
-from snnrl.engines.fast.books import Control, Counter
+from snnrl.engines.books import Control, Counter
 from snnrl.engines.fast.cache import load_module
-from snnrl.engines.fast.generate import CompiledTask, Kernel, generate, signal_parameters, value_parameters
+from snnrl.engines.fast.generate import CompiledTask, Kernel, generate
 from snnrl.engines.fast.prepare import lowered_agent
 from snnrl.engines.initial import initial_values
-from snnrl.errors import InvalidValueError, SimulationError
-from snnrl.model import AgentModel, RewardBaseline
+from snnrl.engines.session import Session, State, Stop, signal_parameters, value_parameters
+from snnrl.errors import InvalidValueError
+from snnrl.model import AgentModel
 
 if TYPE_CHECKING:
     from snnrl.tasks import Task
     from snnrl.tasks.rewards import Reward
 
-State = dict[str, NDArray[Any]]
 
-
-@dataclass(frozen=True)
-class Stop:
-    """When an agent has finished.
-
-    Parameters
-    ----------
-    episodes
-        Most episodes.
-    window, threshold
-        Solved when the mean length of the last ``window`` episodes reaches ``threshold``.
-    consolidation
-        Episodes an agent goes on for after it has solved the task.
-    """
-
-    episodes: int
-    window: int = 100
-    threshold: float = float("inf")
-    consolidation: int = 0
-
-    def packed(self) -> NDArray[np.float64]:
-        """Return the numbers the kernel reads."""
-        return np.array([self.episodes, self.window, self.threshold, self.consolidation], dtype=np.float64)
-
-
-class FastSession:
+class FastSession(Session):
     """Agents that live in one kernel.
 
     Parameters
@@ -76,24 +50,11 @@ class FastSession:
 
     def __init__(self, model: AgentModel, task: Task, reward: Reward, seeds: NDArray[np.int64] | list[int] | range,
                  episodes: int, dtype: str = "float64", windowed: bool = True, threads: int = 1) -> None:  # fmt: skip
-        if task.n_actions != len(model.action.populations):
-            raise InvalidValueError(
-                f"task {task.name}",
-                f"{task.n_actions} actions",
-                f"{len(model.action.populations)}, like the network",
-            )
-        if len(model.encoder.scale) != task.observation_size:
-            raise InvalidValueError(
-                f"task {task.name}", f"{task.observation_size} observed variables",
-                f"{len(model.encoder.scale)}, like the encoder",
-            )  # fmt: skip
-        self.model, self.task, self.reward, self.threads = model, task, reward, threads
-        self.seeds = np.asarray(list(seeds), dtype=np.int64)
-        self.network = lowered_agent(model)
+        super().__init__(model, lowered_agent(model), task, reward, seeds)
+        self.threads = threads
         self.task_kernel = task.kernel()
         self.kernel = build_kernel(model, self.network, task, reward, dtype, windowed)
         self.module = load_module(self.kernel.source)
-        self.evaluating = False
         self.trace = np.zeros((0, 0))
         self.common = self._common()
         self.state = self._fresh_state(episodes)
@@ -131,11 +92,8 @@ class FastSession:
         self._fill_initial(state)
         return state
 
-    def stream_name(self, name: str) -> str:
-        """Return the name of a random stream in the present phase; evaluation draws from its own."""
-        if not self.evaluating:
-            return name
-        return "task/evaluation-reset" if name == "task/reset" else f"evaluation/{name}"
+    def _change_streams(self) -> None:
+        self.state["streams"] = self._stream_bases()
 
     def _stream_bases(self) -> NDArray[np.uint64]:
         ids = [random.stream_id(self.stream_name(name)) for name in self.kernel.streams.names]
@@ -184,11 +142,6 @@ class FastSession:
             self.each_agent(lambda agent: self.call("run_agent", agent, *arguments))
         self._check_errors()
 
-    @property
-    def time_constant(self) -> float:
-        """Time constant of the reward's running mean in environment steps; 0 where there is none."""
-        return self.model.signal.time_constant if isinstance(self.model.signal, RewardBaseline) else 0.0
-
     def each_agent(self, work: Callable[[int], object]) -> None:
         """Run ``work`` for all unfinished agents on the session's threads; kernels release the GIL."""
         agents = [int(a) for a in np.flatnonzero(~self.finished)]
@@ -206,54 +159,7 @@ class FastSession:
         ]
         return getattr(self.module, function)(*first, *arrays)
 
-    def _check_errors(self) -> None:
-        counters = self.state["counters"]
-        for row in np.flatnonzero(counters[:, Counter.ERROR]):
-            code, seconds = int(counters[row, Counter.ERROR]), counters[row, Counter.STEP] * self.network.dt
-            if code < 0:
-                raise SimulationError(
-                    f"the reward {self.reward.name!r} returned NaN or infinity (seed {self.seeds[row]})"
-                )
-            name = self.network.neurons[code - 1].name
-            raise SimulationError(
-                f"population {name!r} reached NaN or infinity at {seconds:.3f} s (seed {self.seeds[row]}): "
-                "check its equations and the size of its inputs"
-            )
-
-    def check_silence(self, after: int) -> None:
-        """Raise `SimulationError` if a population has not spiked in the first ``after`` environment steps."""
-        for row, counters in enumerate(self.state["counters"]):
-            if counters[Counter.ENV_STEPS] < after:
-                continue
-            for neurons, total in zip(self.network.neurons, self.state["spike_total"][row], strict=True):
-                if total == 0 and neurons.threshold:
-                    seconds = counters[Counter.STEP] * self.network.dt
-                    raise SimulationError(
-                        f"population {neurons.name!r} has been silent for {seconds:.1f} s (seed {self.seeds[row]}): "
-                        "its input never reaches the threshold"
-                    )
-
     # ------------------------------------------------------------------ results
-
-    @property
-    def finished(self) -> NDArray[np.bool_]:
-        """Which agents have finished, ``[agents]``."""
-        return np.asarray(self.state["counters"][:, Counter.FINISHED] != 0)
-
-    @property
-    def episodes(self) -> NDArray[np.int64]:
-        """Finished episodes, ``[agents]``."""
-        return np.asarray(self.state["counters"][:, Counter.EPISODE])
-
-    @property
-    def env_steps(self) -> NDArray[np.int64]:
-        """Environment steps taken, ``[agents]``."""
-        return np.asarray(self.state["counters"][:, Counter.ENV_STEPS])
-
-    @property
-    def solved_at(self) -> NDArray[np.int64]:
-        """Episodes until solved, -1 where not solved, ``[agents]``."""
-        return np.asarray(self.state["counters"][:, Counter.SOLVED_AT])
 
     def variable(self, part: str, name: str) -> NDArray[Any]:
         """Return a variable of a population or synapse group, ``[agents, ...]``, as it is stored."""
@@ -264,23 +170,13 @@ class FastSession:
             "variable", f"{part}.{name}", "a population or synapse group and its variable"
         )
 
-    def begin_evaluation(self, episodes: int) -> None:
-        """Forget episodes and counts, keep what was learned, and draw from the random streams of evaluation."""
-        self.evaluating = True
-        n, counters = len(self.seeds), self.state["counters"]
-        counters[:] = 0
-        counters[:, Counter.SOLVED_AT] = -1
-        self.state["lengths"], self.state["rewards"] = (
-            np.zeros((n, episodes), np.int32),
-            np.zeros((n, episodes)),
-        )
-        self.state["spike_total"][:] = 0.0
-        self.state["control"][:, [Control.RECENT, Control.EPISODE_REWARD]] = 0.0
-        self.state["streams"] = self._stream_bases()
-
     def learned(self) -> State:
         """Return what was learned, ``[agents, ...]`` by array name."""
         return {name: self.state[name] for name in self.kernel.layout.names("learned")}
+
+    def take_learned(self, state: State) -> None:
+        """Take what was learned out of what `save` returned."""
+        self.state.update({name: state[name] for name in self.learned()})
 
     # ------------------------------------------------------------------ recording one episode
 

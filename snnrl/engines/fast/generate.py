@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from snnrl.coding import Readout
+from snnrl.engines.books import Control, Counter
 from snnrl.engines.fast import loop
-from snnrl.engines.fast.books import Control, Counter
 from snnrl.engines.fast.cache import allow_noalias
 from snnrl.engines.fast.functions import Functions
-from snnrl.engines.fast.layout import Layout
+from snnrl.engines.fast.layout import Layout, Role
 from snnrl.engines.fast.library import header
 from snnrl.engines.fast.populations import Population, Streams
 from snnrl.engines.fast.render import Constants, Source
 from snnrl.engines.fast.synapses import SynapseGroup
 from snnrl.equations.lowered import LoweredNetwork
-from snnrl.model import AgentModel, RewardBaseline, TDError
-from snnrl.tasks import Task
+from snnrl.model import AgentModel
+
+REWARD_PARAMETERS = ["end", "reward_step", "learning", "exploration_", "td_error", "reward", "reward_error",
+                     "old_td_error", "old_reward", "old_reward_error"]  # fmt: skip
+"""What the third factor is called with: the step in the window, signals now, and those of the steps before."""
 
 
 @dataclass(frozen=True)
@@ -97,22 +102,43 @@ def generate(
     windowed
         Whether rules of the trace family may use the windowed form.
     """
-    return _Generator(model, network, n_observation, task, real, windowed).kernel()
+    return _AgentGenerator(model, network, n_observation, task, real, windowed).kernel()
 
 
-class _Generator:
-    def __init__(self, model: AgentModel, network: LoweredNetwork, n_observation: int, task: CompiledTask | None,
-                 real: str, windowed: bool) -> None:  # fmt: skip
-        self.model, self.network, self.task, self.real = model, network, task, real
-        self.n_observation = n_observation
-        self.layout, self.streams = Layout(np.dtype(real)), Streams()
+def generate_network(
+    network: LoweredNetwork, real: str, windowed: bool, clamped: Collection[str] = ()
+) -> Kernel:
+    """Generate the kernel of a network without an agent around it.
+
+    Its entries are ``network_advance``, ``network_learn`` and ``network_begin``. Populations named in ``clamped``
+    spike as the array ``given`` of their `Population` says.
+    """
+    return _NetworkGenerator(network, (), real, windowed, clamped).kernel()
+
+
+class _Generator(ABC):
+    """What both kinds of kernel share: the network, its third factor, and its start."""
+
+    window: ClassVar[Role]
+
+    def __init__(
+        self,
+        network: LoweredNetwork,
+        readouts: Sequence[Readout],
+        real: str,
+        windowed: bool,
+        clamped: Collection[str],
+    ) -> None:
+        self.network, self.real = network, real
+        self.layout, self.streams = Layout(np.dtype(real), self.window), Streams()
         self.constants = Constants(network.dt, network.env_steps)
         single = real == "float32"
         delays = {
             n.name: max([s.delay for s in network.synapses if s.source == n.name], default=0)
             for n in network.neurons
         }
-        self._declare_control()
+        self._declare_books(len(readouts))
+        self._declare()
         self.populations = {
             n.name: Population(
                 n,
@@ -121,7 +147,8 @@ class _Generator:
                 self.streams,
                 single,
                 delays[n.name],
-                [(k, r) for k, r in enumerate(model.readouts) if r.population == n.name],
+                [(k, r) for k, r in enumerate(readouts) if r.population == n.name],
+                n.name in clamped,
             )
             for n in network.neurons
         }
@@ -136,35 +163,31 @@ class _Generator:
     def _declare_initial(self, name: str) -> str:
         return self.layout.add(f"{name}_initial", self.layout.arrays[name].shape, "control")
 
-    def _declare_control(self) -> None:
+    def _declare_books(self, n_readouts: int) -> None:
         add, double = self.layout.add, np.float64
-        n_populations, n_actions = len(self.network.neurons), len(self.model.action.populations)
         add("counters", len(Counter), "control", np.int64)
         add("control", len(Control), "control", double)
         add("streams", 0, "control", np.uint64)
-        add("lengths", 0, "control", np.int32)
-        add("rewards", 0, "control", double)
-        add("observation", self.n_observation, "control", double)
-        add("spike_total", n_populations, "control", double)
-        if self.task is not None:
-            add("world", self.task.state_size, "control", double)
-            add("before", self.task.state_size, "scratch", double)
-            add("uniforms", self.task.n_uniforms, "scratch", double)
-            add("task_p", 0, "common", double)
-            add("reward_p", 0, "common", double)
-            add("trace", (0, 4 + self.n_observation), "common", double)
+        add("spike_total", len(self.network.neurons), "control", double)
         for name in ("p", "tables"):
             add(name, 0 if name == "p" else (0, 0), "common")
-        for name in ("encoder_p", "action_p", "value_p", "signal_p"):
-            add(name, 0, "common", double)
-        add("code", self.model.encoder.size, "scratch", double)
-        add("encoder_scratch", self.model.encoder.scratch_size, "scratch", double)
-        add("spike_count", len(self.model.readouts), "scratch", double)
-        add("first_spike", len(self.model.readouts), "scratch", np.int64)
-        add("group_count", n_actions, "scratch", double)
-        add("group_first", n_actions, "scratch", np.int64)
+        add("spike_count", n_readouts, "scratch", double)
+        add("first_spike", n_readouts, "scratch", np.int64)
+
+    @abstractmethod
+    def _declare(self) -> None:
+        """Declare the arrays of what is around the network."""
+
+    @abstractmethod
+    def _emit_copied(self, out: Source) -> None:
+        """Emit functions of the task, the encoder and the decoder."""
+
+    @abstractmethod
+    def _emit_entries(self, functions: Functions, out: Source) -> None:
+        """Emit what is around the network and the functions that Python calls."""
 
     def kernel(self) -> Kernel:
+        """Return the kernel."""
         body = self._body()
         scalars, tables = self.constants.pack(self.real)
         common = {k: v for g in self.groups for k, v in g.pair_arrays().items()}
@@ -183,33 +206,8 @@ class _Generator:
         self._emit_advance(functions)
         self._emit_apply_reward(functions)
         self._emit_begin_episode(functions)
-        out.lines += loop.END_EPISODE.splitlines()
-        encoder = self.model.encoder
-        drive = self.populations[encoder.population].variable[encoder.variable]
-        loop.emit_step(functions, self.model, drive, self.network.env_steps, self.streams.index("action"))
-        reset_stream = self.streams.index("task/reset")
-        if self.task is not None:
-            loop.emit_run(functions, reset_stream, self.n_observation)
-            parameters = ["budget", "max_steps", "learning", "exploration", "time_constant", "stop"]
-            self.entries["run_agent"] = functions.entry("run_agent", "run_loop", parameters)
-        else:
-            self.entries["begin"] = functions.entry("begin", "begin_episode", [])
-            self.entries["decide"] = functions.entry(
-                "decide", "step_agent", ["mode", "learning", "exploration"]
-            )
+        self._emit_entries(functions, out)
         return out.text()
-
-    def _emit_copied(self, out: Source) -> None:
-        functions: dict[str, Callable[..., Any]] = {
-            "encode": type(self.model.encoder).function,
-            "decode": type(self.model.action).function,
-        }
-        if self.task is not None:
-            functions |= {"task_step": self.task.step, "task_reset": self.task.reset,
-                          "task_observe": self.task.observe, "task_reward": self.task.reward}  # fmt: skip
-        for name, function in functions.items():
-            out.add("", "")
-            out.lines += loop.copied_function(function, name).splitlines()
 
     def _emit_advance(self, functions: Functions) -> None:
         body = Source()
@@ -256,9 +254,7 @@ class _Generator:
             f"t = real(counters[STEP] * {self.network.dt!r})",
         )
         self.constants.prologue(head)
-        parameters = ["end", "reward_step", "learning", "exploration_", "td_error", "reward", "reward_error",
-                      "old_td_error", "old_reward", "old_reward_error"]  # fmt: skip
-        functions.define("apply_reward", parameters, body.lines,
+        functions.define("apply_reward", REWARD_PARAMETERS, body.lines,
                          "The third factor; also moves event-driven variables to the next window.", head.lines)  # fmt: skip
 
     def _emit_begin_episode(self, functions: Functions) -> None:
@@ -309,17 +305,80 @@ class _Generator:
         return [n for n, v in self._variables().items() if not isinstance(v, float)]
 
 
-def value_parameters(model: AgentModel) -> NDArray[np.float64]:
-    """Return ``[baseline, scale, smoothing]`` of the value decoder."""
-    if model.value is None:
-        return np.zeros(3)
-    return np.array([model.value.baseline, model.value.scale, model.value.smoothing])
+class _NetworkGenerator(_Generator):
+    """A network alone."""
+
+    window = "control"
+
+    def _declare(self) -> None:
+        pass
+
+    def _emit_copied(self, out: Source) -> None:
+        pass
+
+    def _emit_entries(self, functions: Functions, out: Source) -> None:
+        for name, inner, parameters in (
+            ("network_advance", "advance", ["learning", "exploration_"]),
+            ("network_learn", "apply_reward", REWARD_PARAMETERS),
+            ("network_begin", "begin_episode", []),
+        ):
+            self.entries[name] = functions.entry(name, inner, parameters)
 
 
-def signal_parameters(model: AgentModel, task: Task) -> NDArray[np.float64]:
-    """Return the numbers of the learning signal, and the success of one step of mean episode length."""
-    success = 0.0 if task.solved_length is None else 1.0 / task.max_steps
-    if isinstance(model.signal, TDError):
-        return np.array([model.signal.gamma, model.signal.clip, success])
-    assert isinstance(model.signal, RewardBaseline)
-    return np.array([model.signal.time_constant, 0.0, success])
+class _AgentGenerator(_Generator):
+    """An agent: a network with encoder, decoders and learning signal, and maybe its task."""
+
+    window = "scratch"
+
+    def __init__(self, model: AgentModel, network: LoweredNetwork, n_observation: int, task: CompiledTask | None,
+                 real: str, windowed: bool) -> None:  # fmt: skip
+        self.model, self.task, self.n_observation = model, task, n_observation
+        super().__init__(network, model.readouts, real, windowed, ())
+
+    def _declare(self) -> None:
+        add, double = self.layout.add, np.float64
+        n_actions = len(self.model.action.populations)
+        add("lengths", 0, "control", np.int32)
+        add("rewards", 0, "control", double)
+        add("observation", self.n_observation, "control", double)
+        if self.task is not None:
+            add("world", self.task.state_size, "control", double)
+            add("before", self.task.state_size, "scratch", double)
+            add("uniforms", self.task.n_uniforms, "scratch", double)
+            add("task_p", 0, "common", double)
+            add("reward_p", 0, "common", double)
+            add("trace", (0, 4 + self.n_observation), "common", double)
+        for name in ("encoder_p", "action_p", "value_p", "signal_p"):
+            add(name, 0, "common", double)
+        add("code", self.model.encoder.size, "scratch", double)
+        add("encoder_scratch", self.model.encoder.scratch_size, "scratch", double)
+        add("group_count", n_actions, "scratch", double)
+        add("group_first", n_actions, "scratch", np.int64)
+
+    def _emit_copied(self, out: Source) -> None:
+        functions: dict[str, Callable[..., Any]] = {
+            "encode": type(self.model.encoder).function,
+            "decode": type(self.model.action).function,
+        }
+        if self.task is not None:
+            functions |= {"task_step": self.task.step, "task_reset": self.task.reset,
+                          "task_observe": self.task.observe, "task_reward": self.task.reward}  # fmt: skip
+        for name, function in functions.items():
+            out.add("", "")
+            out.lines += loop.copied_function(function, name).splitlines()
+
+    def _emit_entries(self, functions: Functions, out: Source) -> None:
+        out.lines += loop.END_EPISODE.splitlines()
+        encoder = self.model.encoder
+        drive = self.populations[encoder.population].variable[encoder.variable]
+        loop.emit_step(functions, self.model, drive, self.network.env_steps, self.streams.index("action"))
+        reset_stream = self.streams.index("task/reset")
+        if self.task is not None:
+            loop.emit_run(functions, reset_stream, self.n_observation)
+            parameters = ["budget", "max_steps", "learning", "exploration", "time_constant", "stop"]
+            self.entries["run_agent"] = functions.entry("run_agent", "run_loop", parameters)
+        else:
+            self.entries["begin"] = functions.entry("begin", "begin_episode", [])
+            self.entries["decide"] = functions.entry(
+                "decide", "step_agent", ["mode", "learning", "exploration"]
+            )

@@ -24,9 +24,14 @@ class ArraySpec:
 
 @dataclass
 class Layout:
-    """All arrays by name, in the order of the kernel's arguments."""
+    """All arrays by name, in the order of the kernel's arguments.
+
+    ``window`` is the role of what lives as long as an environment step: scratch where one call runs the whole step,
+    state where the step and its third factor are two calls.
+    """
 
     real: Any
+    window: Role = "scratch"
     arrays: dict[str, ArraySpec] = field(default_factory=dict)
 
     def add(self, name: str, shape: tuple[int, ...] | int, role: Role, dtype: Any = None) -> str:

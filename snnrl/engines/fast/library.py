@@ -3,7 +3,7 @@
 This text is put at the head of every generated kernel. Its arithmetic is that of `snnrl.random`.
 """
 
-from snnrl.engines.fast.books import Control, Counter, definitions
+from snnrl.engines.books import Control, Counter, definitions
 from snnrl.random import NORMAL_SCALE
 
 _HEADER = """import math

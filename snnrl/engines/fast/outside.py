@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from snnrl import random
-from snnrl.engines.fast.books import Control, Counter
+from snnrl.engines.books import Control, Counter
 from snnrl.errors import SimulationError
 
 if TYPE_CHECKING:
     import gymnasium
 
-    from snnrl.engines.fast.engine import FastSession, Stop
+    from snnrl.engines.fast.engine import FastSession
+    from snnrl.engines.session import Stop
 
 
 def run_outside(session: FastSession, budget: int, stop: Stop, learning: bool, exploration: float) -> None:
@@ -69,7 +69,7 @@ def _play_episode(
     counters, control = state["counters"][agent], state["control"][agent]
     observation = state["observation"][agent]
     session.call("begin", agent)
-    observed, _ = env.reset(seed=_reset_seed(session, agent, int(counters[Counter.EPISODE])))
+    observed, _ = env.reset(seed=session.reset_seed(agent, int(counters[Counter.EPISODE])))
     observation[:] = np.ravel(observed)
     while counters[Counter.MODE] == 0:
         action = session.call("decide", agent, 0, learning, exploration)
@@ -90,8 +90,3 @@ def _play_episode(
         )
     session.call("decide", agent, int(counters[Counter.MODE]), learning, exploration)
     module.end_episode(stop.packed(), counters, control, state["lengths"][agent], state["rewards"][agent])
-
-
-def _reset_seed(session: FastSession, agent: int, episode: int) -> int:
-    stream = random.stream_id(session.stream_name("task/reset"))
-    return int(random.bits(int(session.seeds[agent]), stream, episode, 1)[0]) & 0x7FFFFFFF

@@ -84,6 +84,7 @@ class Population:
     single: bool
     max_delay: int
     readouts: list[tuple[int, Readout]]
+    clamped: bool = False
 
     def __post_init__(self) -> None:
         n, name = self.lowered, self.lowered.name
@@ -97,6 +98,10 @@ class Population:
         # The list is written one place ahead, for padded flags too.
         self.spikes = self.layout.add(f"N_{name}_spikes", n.size + 8, "scratch", np.int32)
         self.record = self.layout.add(f"N_{name}_record", (0, n.size), "common", np.uint8)
+        if self.clamped:
+            self.given = self.layout.add(
+                f"N_{name}_given", (self.constants.steps, n.size), "control", np.uint8
+            )
         if self.max_delay:
             self.ring = self.layout.add(f"N_{name}_ring", (self.max_delay + 1, n.size), "episode", np.int32)
             self.ring_count = self.layout.add(f"N_{name}_ring_count", self.max_delay + 1, "episode", np.int64)
@@ -125,6 +130,12 @@ class Population:
     def emit_update(self, out: Source) -> None:
         """State update and threshold of all neurons, then the list of those that spiked."""
         n = self.lowered
+        if self.clamped:
+            out.add(f"# {n.name}: spikes supplied from outside")
+            with out.block(f"for j in range({n.size}):"):
+                out.add(f"{self.spiked}[j] = {self.given}[s, j]")
+            self._emit_spike_list(out)
+            return
         names = self._locals(n.update)
         update_random = RandomSites(self.streams, f"{n.name}/update", "step", "j")
         threshold_random = RandomSites(self.streams, f"{n.name}/threshold", "step", "j")
@@ -178,7 +189,7 @@ class Population:
         """List the neurons that spiked: whole words of flags at a time, without branches inside a word."""
         count = self.n_spikes
         out.add(f"{count} = 0")
-        if not self.lowered.threshold:
+        if not self.lowered.threshold and not self.clamped:
             return
         words, flagged = (
             f"for word in range({-(-self.lowered.size // 8)}):",

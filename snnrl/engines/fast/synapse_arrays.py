@@ -76,14 +76,15 @@ class SynapseArrays:
     def _declare_sums(self) -> None:
         """Cumulative sums of the windowed form, one row per dt; row visits are counted in dt too."""
         name, rows = self.lowered.name, self.constants.steps + 1
-        self.visited = self.layout.add(f"S_{name}_visited", self.lowered.n_source, "scratch", np.int64)
+        window = self.layout.window
+        self.visited = self.layout.add(f"S_{name}_visited", self.lowered.n_source, window, np.int64)
         for increment in self.learning.increments or ():
             for affected in self._affected(increment.target):
                 key = (affected, increment.trace)
                 if key not in self.sums:
                     shape = (rows, self.lowered.n_target)
                     self.sums[key] = self.layout.add(
-                        f"S_{name}_{affected}_sum_{increment.trace}", shape, "scratch"
+                        f"S_{name}_{affected}_sum_{increment.trace}", shape, window
                     )
 
     def _affected(self, target: str) -> list[str]:
