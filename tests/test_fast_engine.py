@@ -372,7 +372,6 @@ def test_writes_of_a_memristive_pair_counted_by_hand(gadget: Any, session_of: An
     """
     from snnrl.plasticity import MemristivePair, devices
     from snnrl.plasticity.rules import RuleText
-    from snnrl.training.train import writes_per_device
 
     @dataclasses.dataclass(frozen=True)
     class Asks:
@@ -390,7 +389,7 @@ def test_writes_of_a_memristive_pair_counted_by_hand(gadget: Any, session_of: An
     session.run(6, Stop(1))
     assert session.variable("pair", "writes_plus")[0].ravel().tolist() == [3.0, 0.0]
     assert session.variable("pair", "writes_minus")[0].ravel().tolist() == [3.0, 0.0]
-    assert writes_per_device(session).tolist() == [1.5]
+    assert session.writes_per_device().tolist() == [1.5]
     assert session.variable("pair", "w")[0, 1, 0] == 0.0
     assert 0.0 < session.variable("pair", "w")[0, 0, 0] < 0.1
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,11 +72,14 @@ class Simulation:
         By population, bool ``[dt steps, neurons]``.
     variables
         Values at the end by ``"part.variable"``, SI units, shaped as in the lowered model.
+    seconds_per_dt
+        Wall time per dt, without the first environment step, which may compile.
     """
 
     dt: float
     spikes: dict[str, NDArray[np.bool_]]
     variables: dict[str, NDArray[np.float64]]
+    seconds_per_dt: float = float("nan")
 
     def spike_times(self, population: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return neuron indices and times in seconds of all spikes of a population, in order of time."""
@@ -97,31 +100,47 @@ def run_open_loop(simulator: Simulator, stimulus: Stimulus, variables: Sequence[
         ``"part.variable"`` names to return; all variables of ``weights`` are returned too.
     """
     stimulus.check(simulator.network)
-    everyone = np.ones(simulator.n_agents, dtype=bool)
-    simulator.begin_episode(everyone)
-    n = simulator.network.env_steps
-    names = [p.name for p in simulator.network.neurons]
-    found: dict[str, list[NDArray[np.bool_]]] = {name: [] for name in names}
-    loop = _loop(simulator, stimulus, found, n)
-    simulator.drive(loop)
-    spikes = {name: np.concatenate(windows) for name, windows in found.items()}
+    run = _OpenLoop(simulator, stimulus)
+    simulator.begin_episode(run.everyone)
+    simulator.drive(run.steps())
+    ended = time.perf_counter()
     learned = [f"{s.name}.{w}" for s in simulator.network.synapses for w in s.weights]
     values = {
         name: simulator.variable(*name.split(".", 1))[0] for name in dict.fromkeys([*learned, *variables])
     }
-    return Simulation(simulator.network.dt, spikes, values)
+    spikes = {name: np.concatenate(windows) for name, windows in run.spikes.items()}
+    timed = max(stimulus.env_steps - 1, 1) * simulator.network.env_steps
+    return Simulation(simulator.network.dt, spikes, values, (ended - run.began) / timed)
 
 
-def _loop(simulator: Simulator, stimulus: Stimulus, found: dict[str, list[NDArray[np.bool_]]], n: int) -> Any:
-    """Give the network its input, let it advance, note its spikes, and let it learn."""
-    everyone = np.ones(simulator.n_agents, dtype=bool)
-    for k in range(stimulus.env_steps):
-        for name, spikes in stimulus.inputs.items():
-            simulator.clamp(name, np.asarray(spikes[k * n : (k + 1) * n], dtype=bool))
-        yield everyone if stimulus.learning else ~everyone
-        for name, windows in found.items():
-            windows.append(simulator.spikes(name)[0])
-        for name, value in {**dict.fromkeys(LEARNING_SIGNALS, 0.0), **stimulus.signals_at(k)}.items():
-            simulator.signals[name][:] = value
-        if stimulus.learning:
-            simulator.learn(everyone, 2 * simulator.decision)
+class _OpenLoop:
+    """Gives a network its input, lets it advance, notes its spikes, and lets it learn."""
+
+    def __init__(self, simulator: Simulator, stimulus: Stimulus) -> None:
+        self.simulator, self.stimulus = simulator, stimulus
+        self.everyone = np.ones(simulator.n_agents, dtype=bool)
+        self.spikes: dict[str, list[NDArray[np.bool_]]] = {p.name: [] for p in simulator.network.neurons}
+        self.began = time.perf_counter()
+
+    def steps(self) -> Iterator[NDArray[np.bool_]]:
+        """Yield where the network has to advance: the agents that learn."""
+        for k in range(self.stimulus.env_steps):
+            self._give(k)
+            yield self.everyone if self.stimulus.learning else ~self.everyone
+            for name, windows in self.spikes.items():
+                windows.append(self.simulator.spikes(name)[0])
+            self._learn(k)
+            if k == 0:
+                self.began = time.perf_counter()
+
+    def _give(self, k: int) -> None:
+        n = self.simulator.network.env_steps
+        for name, spikes in self.stimulus.inputs.items():
+            self.simulator.clamp(name, np.asarray(spikes[k * n : (k + 1) * n], dtype=bool))
+
+    def _learn(self, k: int) -> None:
+        signals = {**dict.fromkeys(LEARNING_SIGNALS, 0.0), **self.stimulus.signals_at(k)}
+        for name, value in signals.items():
+            self.simulator.signals[name][:] = value
+        if self.stimulus.learning:
+            self.simulator.learn(self.everyone, 2 * self.simulator.decision)

@@ -115,7 +115,11 @@ class ReferenceSimulator(Simulator):
 
     def save(self) -> State:
         """Return the variables of all parts."""
-        return {f"{p}.{v}": self.variable(p, v) for p in (*self.populations, *self.groups) for v in self._values(p)}
+        return {
+            f"{p}.{v}": self.variable(p, v)
+            for p in (*self.populations, *self.groups)
+            for v in self._values(p)
+        }
 
     def restore(self, state: State) -> None:
         """Put back what `save` returned."""

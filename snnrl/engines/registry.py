@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
@@ -13,7 +13,12 @@ from snnrl.engines.open_loop import Simulation, Stimulus, run_open_loop
 from snnrl.engines.simulator import Simulator
 from snnrl.equations.lowered import LoweredNetwork
 from snnrl.errors import UnknownNameError
-from snnrl.model import Network
+from snnrl.model import AgentModel, Network
+
+if TYPE_CHECKING:
+    from snnrl.engines.session import Session
+    from snnrl.tasks import Task
+    from snnrl.tasks.rewards import Reward
 
 
 @dataclass(frozen=True)
@@ -44,15 +49,15 @@ ENGINES = {
         {"windowed": True},
     ),
     "torch": Engine(
-        "statements on torch tensors, CPU or CUDA, all agents in one batch", "snnrl.engines.torch",
+        "statements on torch tensors, CPU or CUDA, all agents in one batch", "snnrl.engines.torch.simulator",
         {"device": "cpu", "compile": False, "graphs": False},
     ),
     "bindsnet": Engine(
-        "a bindsnet.network.Network with its nodes, connections, monitors", "snnrl.engines.bindsnet",
+        "a bindsnet.network.Network with its nodes, connections, monitors", "snnrl.engines.bindsnet.simulator",
         {"device": "cpu"},
     ),
     "brian2": Engine(
-        "NeuronGroup and Synapses objects; target numpy, cython or standalone", "snnrl.engines.brian2",
+        "NeuronGroup and Synapses objects; target numpy, cython or standalone", "snnrl.engines.brian2.simulator",
         {"target": "numpy"}, batch=False,
     ),
     "reference": Engine(
@@ -107,6 +112,46 @@ def make_simulator(name: str, network: Network, lowered: LoweredNetwork, seeds: 
     factory = importlib.import_module(engine(name).module).simulator
     made: Simulator = factory(network, lowered, seeds, dtype, clamped, **chosen)
     return made
+
+
+def make_session(name: str, model: AgentModel, task: Task, reward: Reward, seeds: Iterable[int], episodes: int,
+                 dtype: str = "float64", threads: int = 1, **options: Any) -> Session:  # fmt: skip
+    """Return agents of one model on one task.
+
+    Parameters
+    ----------
+    name
+        ``"fast"``, ``"torch"``, ``"bindsnet"`` or ``"brian2"``.
+    model, task, reward, seeds
+        See `Session`.
+    episodes
+        Room for the books of this many episodes.
+    dtype
+        ``"float64"`` or ``"float32"``.
+    threads
+        Of the fast engine; changes no number.
+    options
+        Of the engine, see `Engine.options`.
+
+    Raises
+    ------
+    UnknownNameError
+        For an unknown engine or option.
+    UnsupportedError
+        If the engine cannot run the model.
+    """
+    chosen = check_options(name, options)
+    if name == "fast":
+        from snnrl.engines.fast.engine import FastSession
+
+        return FastSession(model, task, reward, seeds, episodes, dtype, threads=threads, **chosen)
+    if chosen.get("target") == STANDALONE:
+        from snnrl.engines.brian2.standalone import StandaloneSession
+
+        return StandaloneSession(model, task, reward, seeds, episodes, dtype)
+    from snnrl.engines.stepped import SteppedSession
+
+    return SteppedSession(name, model, task, reward, seeds, episodes, dtype, **chosen)
 
 
 def simulate_on(name: str, network: Network, lowered: LoweredNetwork, seed: int, stimulus: Stimulus,

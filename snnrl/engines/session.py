@@ -123,6 +123,17 @@ class Session(ABC):
             ``[environment steps, 4 + observation]``: value, TD error, action, reward, observation.
         """
 
+    def trace_episodes(
+        self, episodes: int, learning: bool = True, exploration: float = 1.0
+    ) -> list[NDArray[Any]]:
+        """Run the next episodes of a session with one agent and return the trace of each, see `record_episode`."""
+        traces = []
+        for _ in range(episodes):
+            traces.append(self.record_episode(0, learning, exploration)[1])
+            self.state["counters"][:, Counter.FINISHED] = 0
+            self.run(self.task.max_steps + 2, Stop(int(self.episodes[0]) + 1), learning, exploration)
+        return traces
+
     @abstractmethod
     def _change_streams(self) -> None:
         """Draw from the random streams of the present phase from now on."""

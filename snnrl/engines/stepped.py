@@ -155,7 +155,18 @@ class SteppedSession(Session):
         """Return a variable of a population or synapse group, ``[agents, ...]``."""
         return np.concatenate([simulator.variable(part, name) for simulator in self.simulators])
 
-    # ------------------------------------------------------------------ recording one episode
+    # ------------------------------------------------------------------ recording
+
+    def trace_episodes(
+        self, episodes: int, learning: bool = True, exploration: float = 1.0
+    ) -> list[NDArray[Any]]:
+        """Run the next episodes of a session with one agent and return the trace of each."""
+        first, self.recorder = int(self.episodes[0]), _Recorder([])
+        most = episodes * (self.task.max_steps + 2)
+        self.run(most, Stop(first + episodes), learning, exploration)
+        (_, trace), self.recorder = self.recorder.result(), None
+        ends = np.cumsum(self.state["lengths"][0, first : first + episodes])
+        return np.split(trace, ends[:-1])
 
     def record_episode(
         self, agent: int, learning: bool, exploration: float

@@ -69,7 +69,7 @@ class Neurons:
 
     name: str
     size: int
-    equations: str
+    equations: str = ""
     threshold: str = ""
     reset: str = ""
     refractory: str = "0*ms"

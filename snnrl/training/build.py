@@ -34,27 +34,13 @@ def build_session(config: TrainingConfig) -> Session:
     UnsupportedError
         If the engine cannot run the model.
     """
-    model, task, reward, seeds = (
-        build_model(config),
-        config.make_task(),
-        config.make_reward(),
-        config.agent_seeds,
-    )
+    from snnrl.engines.registry import make_session
+
     options: dict[str, Any] = dict(config.engine_parameters)
-    if config.engine == "fast":
-        from snnrl.engines.fast.engine import FastSession
-
-        threads = config.threads or os.cpu_count() or 1
-        return FastSession(
-            model, task, reward, seeds, config.episodes, config.dtype, threads=threads, **options
-        )
-    if options.get("target") == "standalone":
-        from snnrl.engines.brian2.standalone import StandaloneSession
-
-        return StandaloneSession(model, task, reward, seeds, config.episodes, config.dtype)
-    from snnrl.engines.stepped import SteppedSession
-
-    return SteppedSession(config.engine, model, task, reward, seeds, config.episodes, config.dtype, **options)
+    return make_session(
+        config.engine, build_model(config), config.make_task(), config.make_reward(), config.agent_seeds,
+        config.episodes, config.dtype, threads=config.threads or os.cpu_count() or 1, **options,
+    )  # fmt: skip
 
 
 def stop_rule(config: TrainingConfig) -> Stop:
