@@ -106,7 +106,10 @@ def test_version() -> None:
         ),
         (("train", "cartpole", "--reward", "gausian"), "--reward: got 'gausian', allowed: "),
         (("train", "cartpole", "--device", "vteam"), "--device: got 'vteam', allowed: only with synapse"),
-        (("train", "cartpole", "--engine", "quick"), "--engine: got 'quick', allowed: bindsnet, brian2, fast, torch"),
+        (
+            ("train", "cartpole", "--engine", "quick"),
+            "--engine: got 'quick', allowed: bindsnet, brian2, fast, torch",
+        ),
         (
             ("train", "cartpole", "--set", "force=3"),
             "--set: got 'force=3', allowed: task.NAME=VALUE, reward.NAME=VALUE",

@@ -35,6 +35,7 @@ class EngineCase:
 
     @property
     def options(self) -> dict[str, Any]:
+        """The engine's options."""
         return {} if self.target is None else {"target": self.target}
 
     def __str__(self) -> str:
@@ -163,15 +164,15 @@ def stimulus(model: AgentModel | Network, seconds: float) -> dict[str, Any]:
     }
 
 
-def simulate(name: str, engine: str, **options: Any) -> Simulation:
-    model, seconds = MODELS[name](), SECONDS.get(name, 2)
+def simulate(name: str, engine: str, seconds: int | None = None, **options: Any) -> Simulation:
+    model, seconds = MODELS[name](), SECONDS.get(name, 2) if seconds is None else seconds
     given = stimulus(model, seconds) | options
     return snnrl.simulate(model, f"{seconds}*second", engine, seed=11, **given)
 
 
 @functools.cache
-def expected(name: str, learning: bool = True) -> Simulation:
-    return simulate(name, "reference", learning=learning)
+def expected(name: str, learning: bool = True, seconds: int | None = None) -> Simulation:
+    return simulate(name, "reference", seconds, learning=learning)
 
 
 def supports(engine: EngineCase, what: str, run: Callable[[], object]) -> bool:
@@ -216,14 +217,14 @@ def test_same_spikes_and_weights(engine: EngineCase, name: str) -> None:
 def test_learning_changes_weights() -> None:
     """What the comparison above compares is not constant."""
     for name in set(MODELS) - set(NOT_LEARNING):
-        frozen, learned = expected(name, learning=False), expected(name)
+        frozen, learned = expected(name, learning=False, seconds=2), expected(name, seconds=2)
         assert any(not np.array_equal(frozen.variables[w], v) for w, v in learned.variables.items()), name
 
 
 def test_plasticity_off(engine: EngineCase) -> None:
     """Weights stay as they are, spikes are those of the frozen reference."""
-    found = simulate("td-ltp", engine.name, learning=False, **engine.options)
-    assert_same(found, expected("td-ltp", learning=False))
+    found = simulate("td-ltp", engine.name, 2, learning=False, **engine.options)
+    assert_same(found, expected("td-ltp", learning=False, seconds=2))
 
 
 def test_float32_keeps_the_counts(engine: EngineCase) -> None:

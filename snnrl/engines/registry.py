@@ -50,7 +50,7 @@ ENGINES = {
     ),
     "torch": Engine(
         "statements on torch tensors, CPU or CUDA, all agents in one batch", "snnrl.engines.torch.simulator",
-        {"device": "cpu", "compile": False, "graphs": False},
+        {"device": "cpu", "compile": False, "graphs": False, "surrogate": None},
     ),
     "bindsnet": Engine(
         "a bindsnet.network.Network with its nodes, connections, monitors", "snnrl.engines.bindsnet.simulator",
@@ -159,7 +159,7 @@ def simulate_on(name: str, network: Network, lowered: LoweredNetwork, seed: int,
     """Run a network on a stimulus; see `snnrl.simulate`."""
     chosen = check_options(name, options)
     if chosen.get("target") == STANDALONE:
-        from snnrl.engines.brian2.standalone import simulate_standalone
+        from snnrl.engines.brian2.standalone_open_loop import simulate_standalone
 
         return simulate_standalone(network, lowered, seed, stimulus, variables, dtype)
     made = make_simulator(name, network, lowered, [seed], dtype, stimulus.inputs, **chosen)

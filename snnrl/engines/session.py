@@ -246,7 +246,8 @@ class Session(ABC):
                         "its input never reaches the threshold"
                     )
 
-    def _check_errors(self) -> None:
+    def check_errors(self) -> None:
+        """Raise `SimulationError` for what went wrong in the last run."""
         counters = self.state["counters"]
         for row in np.flatnonzero(counters[:, Counter.ERROR]):
             code, seconds = int(counters[row, Counter.ERROR]), counters[row, Counter.STEP] * self.network.dt

@@ -103,7 +103,7 @@ class SteppedSession(Session):
                 simulator.signals["exploration"][:] = exploration
                 simulator.drive(AgentLoop(self, simulator, rows, stop, learning).rounds(budget))
         self._check_finite()
-        self._check_errors()
+        self.check_errors()
 
     def _check_finite(self) -> None:
         """Note populations whose variables are no numbers any more."""
@@ -241,12 +241,12 @@ class AgentLoop:
             if not active.any():
                 return
             self._begin(active & (self.counters[:, Counter.EPISODE_STEP] == 0))
-            self._encode(active)
+            self.encode(active)
             yield active & self.learning
-            self._note_advance(active)
-            self._learn(active, self._value(), terminal=False)
+            self.note_advance(active)
+            self.learn(active, self.value(), terminal=False)
             bootstrapped = active & (self.counters[:, Counter.MODE] == 2)
-            self._end(bootstrapped)
+            self.end(bootstrapped)
             self._act(active & ~bootstrapped)
             done += 1
 
@@ -266,13 +266,14 @@ class AgentLoop:
         mask[self.rows] = agents
         return mask
 
-    def _encode(self, agents: Mask) -> None:
+    def encode(self, agents: Mask) -> None:
+        """Hand what these agents see to the network."""
         session, encoder = self.session, self.session.model.encoder
         observations = session.state["observation"][self.rows]
         session.module.encode_all(agents, observations, self.codes, self.scratch, self.encoder_p)
         self.simulator.write(encoder.population, encoder.variable, self.codes)
 
-    def _note_advance(self, agents: Mask) -> None:
+    def note_advance(self, agents: Mask) -> None:
         """Count the step and its spikes."""
         self.counters[agents, Counter.DECISION] += 1
         self.counters[agents, Counter.STEP] += self.session.network.env_steps
@@ -286,7 +287,7 @@ class AgentLoop:
         """Return the spikes a decoder looks at, ``[agents, dt steps, neurons]``."""
         return self.simulator.spikes(readout.population)[:, :, readout.start : readout.stop]
 
-    def _value(self) -> NDArray[np.float64]:
+    def value(self) -> NDArray[np.float64]:
         """Return the value the critic gives, ``[agents]``."""
         model = self.session.model
         if model.value is None:
@@ -297,7 +298,7 @@ class AgentLoop:
         smoothed = before + self.value_p[2] * (instant - before)
         return np.where(self.counters[:, Counter.EPISODE_STEP] == 0, instant, smoothed)
 
-    def _learn(self, agents: Mask, value: NDArray[np.float64], terminal: bool) -> None:
+    def learn(self, agents: Mask, value: NDArray[np.float64], terminal: bool) -> None:
         """Form the learning signals of the last transition and run ``on_reward``."""
         if not agents.any():
             return
@@ -327,7 +328,8 @@ class AgentLoop:
         error = (1.0 - gamma) * control[:, Control.LAST_REWARD] + gamma * value - control[:, Control.VALUE]
         return np.asarray(np.minimum(np.maximum(error, -clip), clip))
 
-    def _end(self, agents: Mask) -> None:
+    def end(self, agents: Mask) -> None:
+        """Book the end of these agents' episodes."""
         if agents.any():
             end_episodes(self.session.module, self._all(agents), self.stop, self.session.state)
 
@@ -336,7 +338,7 @@ class AgentLoop:
         if not agents.any():
             return
         session, state = self.session, self.session.state
-        self._decode(agents)
+        self.decode(agents)
         seen = state["observation"][self.rows].copy()
         everyone, actions = self._all(agents), np.zeros(len(session.seeds), dtype=np.int64)
         actions[self.rows] = self.actions
@@ -347,10 +349,11 @@ class AgentLoop:
         session.module.take_all(everyone, gains, terminated, truncated, self.learning, session.time_constant,
                                 state["counters"], state["control"])  # fmt: skip
         over = agents & (self.counters[:, Counter.MODE] == 1)
-        self._learn(over, np.zeros(self.simulator.n_agents), terminal=True)
-        self._end(over)
+        self.learn(over, np.zeros(self.simulator.n_agents), terminal=True)
+        self.end(over)
 
-    def _decode(self, agents: Mask) -> None:
+    def decode(self, agents: Mask) -> None:
+        """Choose these agents' ``actions`` from the spikes of the last environment step."""
         model, n = self.session.model, self.simulator.n_agents
         windows = [self._read_out(r).sum(axis=2) for r in model.readouts[: len(model.action.populations)]]
         counts = np.stack([w.sum(axis=1) for w in windows], axis=1).astype(np.float64)

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import CodeType
-from typing import Any
+from typing import Any, cast
 
 from snnrl.errors import ModelError
 
@@ -147,7 +147,8 @@ def is_condition(node: ast.expr) -> bool:
 
 
 @functools.cache
-def _numpy_namespace() -> dict[str, Any]:
+def numpy_functions() -> dict[str, Any]:
+    """Return what the functions of `FUNCTIONS`, and the calls that `array_tree` puts in, mean on numpy arrays."""
     import numpy as np
     from scipy.special import exprel
 
@@ -199,15 +200,20 @@ class _ArrayLogic(ast.NodeTransformer):
         return ast.BinOp(sides[0], node.op, sides[1])
 
 
+def array_tree(expression: str) -> ast.Expression:
+    """Parse an expression for arrays: ``and``, ``or``, ``not`` are calls of ``_and``, ``_or``, ``_not``."""
+    tree = _ArrayLogic().visit(ast.parse(expression, mode="eval"))
+    return cast(ast.Expression, ast.fix_missing_locations(tree))
+
+
 @functools.lru_cache(maxsize=4096)
 def _compiled(expression: str) -> CodeType:
-    tree = ast.fix_missing_locations(_ArrayLogic().visit(ast.parse(expression, mode="eval")))
-    return compile(tree, "<equation>", "eval")
+    return compile(array_tree(expression), "<equation>", "eval")
 
 
 def evaluate(expression: str, namespace: Mapping[str, Any]) -> Any:
     """Evaluate an expression on numpy arrays; ``namespace`` also supplies ``rand`` and ``randn`` if used."""
-    return eval(_compiled(expression), {"__builtins__": {}, **_numpy_namespace(), **namespace})
+    return eval(_compiled(expression), {"__builtins__": {}, **numpy_functions(), **namespace})
 
 
 def constant_value(expression: str) -> float | None:

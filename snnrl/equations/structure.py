@@ -112,7 +112,7 @@ def _depends_only(
 
 
 #: What sympy raises for functions it does not know (`sympy.SympifyError` is a ``ValueError``), and `_text`.
-_NOT_ALGEBRA = (ValueError, TypeError, AttributeError, ModelError)
+NOT_ALGEBRA = (ValueError, TypeError, AttributeError, ModelError)
 
 
 def _symbols(expression: str) -> dict[str, object]:
@@ -145,8 +145,8 @@ def _linear_flow(synapses: LoweredSynapses) -> LinearFlow | None:
     constants: dict[str, str] = {}
     for target, expression in synapses.flow.items():
         try:
-            row, constant = _linear_row(expression, set(synapses.variables))
-        except _NOT_ALGEBRA:
+            row, constant = linear_row(expression, set(synapses.variables))
+        except NOT_ALGEBRA:
             return None
         if any(not names_in(text) <= scalars for text in (*row.values(), constant)):
             return None
@@ -154,7 +154,7 @@ def _linear_flow(synapses: LoweredSynapses) -> LinearFlow | None:
     return LinearFlow(coefficients, constants)
 
 
-def _linear_row(expression: str, variables: set[str]) -> tuple[dict[str, str], str]:
+def linear_row(expression: str, variables: set[str]) -> tuple[dict[str, str], str]:
     """Return the derivative with respect to each variable, and what is left without any of them."""
     import sympy
 
@@ -201,7 +201,7 @@ def _increment(statement: Statement, pre: frozenset[str], per_synapse: set[str])
     (trace,) = traces
     try:
         expression = _sympify(statement.increment)
-    except _NOT_ALGEBRA:
+    except NOT_ALGEBRA:
         return None
     symbol = sympy.Symbol(trace, real=True)
     coefficient = sympy.diff(expression, symbol)

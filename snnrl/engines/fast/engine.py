@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +48,7 @@ class FastSession(Session):
         Agents run side by side on this many threads; changes no number.
     """
 
-    def __init__(self, model: AgentModel, task: Task, reward: Reward, seeds: NDArray[np.int64] | list[int] | range,
+    def __init__(self, model: AgentModel, task: Task, reward: Reward, seeds: Iterable[int],
                  episodes: int, dtype: str = "float64", windowed: bool = True, threads: int = 1) -> None:  # fmt: skip
         super().__init__(model, lowered_agent(model), task, reward, seeds)
         self.threads = threads
@@ -140,7 +140,7 @@ class FastSession(Session):
                 stop.packed(),
             )
             self.each_agent(lambda agent: self.call("run_agent", agent, *arguments))
-        self._check_errors()
+        self.check_errors()
 
     def each_agent(self, work: Callable[[int], object]) -> None:
         """Run ``work`` for all unfinished agents on the session's threads; kernels release the GIL."""
