@@ -83,7 +83,9 @@ class Simulation:
 
     def spike_times(self, population: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return neuron indices and times in seconds of all spikes of a population, in order of time."""
-        steps, neurons = np.nonzero(self.spikes[population])
+        spikes = self.spikes[population]
+        # The flat search is several times faster than that in two dimensions.
+        steps, neurons = np.divmod(np.flatnonzero(spikes), spikes.shape[1])
         return np.asarray(neurons, np.int64), np.asarray(steps * self.dt, np.float64)
 
 
@@ -108,9 +110,8 @@ def run_open_loop(simulator: Simulator, stimulus: Stimulus, variables: Sequence[
     values = {
         name: simulator.variable(*name.split(".", 1))[0] for name in dict.fromkeys([*learned, *variables])
     }
-    spikes = {name: np.concatenate(windows) for name, windows in run.spikes.items()}
     timed = max(stimulus.env_steps - 1, 1) * simulator.network.env_steps
-    return Simulation(simulator.network.dt, spikes, values, (ended - run.began) / timed)
+    return Simulation(simulator.network.dt, run.spikes, values, (ended - run.began) / timed)
 
 
 class _OpenLoop:
@@ -119,7 +120,8 @@ class _OpenLoop:
     def __init__(self, simulator: Simulator, stimulus: Stimulus) -> None:
         self.simulator, self.stimulus = simulator, stimulus
         self.everyone = np.ones(simulator.n_agents, dtype=bool)
-        self.spikes: dict[str, list[NDArray[np.bool_]]] = {p.name: [] for p in simulator.network.neurons}
+        steps = stimulus.env_steps * simulator.network.env_steps
+        self.spikes = {p.name: np.zeros((steps, p.size), dtype=bool) for p in simulator.network.neurons}
         self.began = time.perf_counter()
 
     def steps(self) -> Iterator[NDArray[np.bool_]]:
@@ -127,8 +129,9 @@ class _OpenLoop:
         for k in range(self.stimulus.env_steps):
             self._give(k)
             yield self.everyone if self.stimulus.learning else ~self.everyone
-            for name, windows in self.spikes.items():
-                windows.append(self.simulator.spikes(name)[0])
+            n = self.simulator.network.env_steps
+            for name, found in self.spikes.items():
+                found[k * n : (k + 1) * n] = self.simulator.spikes(name)[0]
             self._learn(k)
             if k == 0:
                 self.began = time.perf_counter()

@@ -25,6 +25,7 @@ from brian2.stateupdaters.base import StateUpdateMethod, UnsupportedEquationsExc
 from brian2.stateupdaters.exact import get_linear_system
 from brian2.units.fundamentalunits import DIMENSIONLESS, Dimension, DimensionMismatchError, Quantity
 from brian2.units.fundamentalunits import get_unit_for_display as unit_name
+from brian2.utils.stringtools import get_identifiers
 
 from snnrl.errors import InvalidValueError, ModelError, UnitError, UnknownNameError
 from snnrl.model.values import Array, Value
@@ -165,8 +166,10 @@ def _check_dimensions(expression: str, expected: Dimension, variables: Variables
 
 def check_statement_units(code: str, variables: Variables, where: str) -> None:
     """Check the units of statements with Brian2's own checker."""
+    # Brian2 hashes all variables it is given, and there are a thousand units.
+    known = {name: variables[name] for name in get_identifiers(code) if name in variables}
     try:
-        check_units_statements(code, dict(variables))
+        check_units_statements(code, known)
     except DimensionMismatchError as error:
         raise UnitError(f"{where}: {_one_line(error)}") from error
     except Exception as error:

@@ -116,6 +116,17 @@ def generate_network(
     return _NetworkGenerator(network, (), real, windowed, clamped).kernel()
 
 
+def _written_by_synapses(network: LoweredNetwork, population: str) -> frozenset[str]:
+    """Return the variables of a population that the events of synapses write."""
+    return frozenset(
+        name.removesuffix(end)
+        for s in network.synapses
+        for end, neurons in (("_pre", s.source), ("_post", s.target))
+        for name in s.neuron_writes
+        if neurons == population and name.endswith(end)
+    )
+
+
 class _Generator(ABC):
     """What both kinds of kernel share: the network, its third factor, and its start."""
 
@@ -149,6 +160,7 @@ class _Generator(ABC):
                 delays[n.name],
                 [(k, r) for k, r in enumerate(readouts) if r.population == n.name],
                 n.name in clamped,
+                _written_by_synapses(network, n.name),
             )
             for n in network.neurons
         }

@@ -85,6 +85,8 @@ class Population:
     max_delay: int
     readouts: list[tuple[int, Readout]]
     clamped: bool = False
+    written: frozenset[str] = frozenset()
+    """Variables that synapses write."""
 
     def __post_init__(self) -> None:
         n, name = self.lowered, self.lowered.name
@@ -93,7 +95,8 @@ class Population:
         self.refractory = (
             self.layout.add(f"N_{name}_refractory", n.size, "episode") if n.refractory_steps else ""
         )
-        self.active = self.layout.add(f"N_{name}_active", n.size, "scratch") if n.refractory_steps else ""
+        guarded = n.refractory_steps and self.written & n.conditional
+        self.active = self.layout.add(f"N_{name}_active", n.size, "scratch") if guarded else ""
         self.spiked = self.layout.add(f"N_{name}_spiked", -(-n.size // 8) * 8, "scratch", np.uint8)
         # The list is written one place ahead, for padded flags too.
         self.spikes = self.layout.add(f"N_{name}_spikes", n.size + 8, "scratch", np.int32)
@@ -119,7 +122,7 @@ class Population:
 
     def masked(self, variable: str) -> bool:
         """Whether writes to ``variable`` are ignored while a neuron is refractory."""
-        return bool(self.active) and variable in self.lowered.conditional
+        return bool(self.lowered.refractory_steps) and variable in self.lowered.conditional
 
     def _locals(self, statements: Iterable[Statement]) -> dict[str, str]:
         names = {v: f"v_{v}" for v in self.lowered.variables}
@@ -183,6 +186,7 @@ class Population:
         if self.refractory:
             period = self.scope({}, None).literal(float(self.lowered.refractory_steps))  # type: ignore[arg-type]
             out.add(f"{self.refractory}[j] = {period} if fires else remaining")
+        if self.active:
             out.add(f"{self.active}[j] = {one} if ready and not fires else {zero}")
 
     def _emit_spike_list(self, out: Source) -> None:

@@ -99,21 +99,25 @@ class SynapseArrays:
         self.pointer = self.layout.add(f"S_{name}_pointer", s.n_source + 1, "common", np.int64)
         self.targets = self.layout.add(f"S_{name}_targets", n, "common", np.int32)
         self.sources = self.layout.add(f"S_{name}_sources", n, "common", np.int32)
-        self.post_pointer = self.layout.add(f"S_{name}_post_pointer", s.n_target + 1, "common", np.int64)
-        self.post_synapses = self.layout.add(f"S_{name}_post_synapses", n, "common", np.int64)
+        if s.on_post:
+            self.post_pointer = self.layout.add(f"S_{name}_post_pointer", s.n_target + 1, "common", np.int64)
+            self.post_synapses = self.layout.add(f"S_{name}_post_synapses", n, "common", np.int64)
 
     def pair_arrays(self) -> dict[str, np.ndarray]:
         """Return the connectivity arrays by name (empty for all-to-all)."""
         s = self.lowered
         if s.sources is None or s.targets is None:
             return {}
-        return {
+        found: dict[str, np.ndarray] = {
             self.pointer: np.searchsorted(s.sources, np.arange(s.n_source + 1)),
             self.targets: s.targets.astype(np.int32),
             self.sources: s.sources.astype(np.int32),
-            self.post_pointer: np.searchsorted(np.sort(s.targets, kind="stable"), np.arange(s.n_target + 1)),
-            self.post_synapses: np.argsort(s.targets, kind="stable"),
         }
+        if s.on_post:
+            order = np.argsort(s.targets, kind="stable")
+            found[self.post_pointer] = np.searchsorted(s.targets[order], np.arange(s.n_target + 1))
+            found[self.post_synapses] = order
+        return found
 
     @property
     def _all(self) -> bool:
