@@ -59,15 +59,30 @@ def bits(seed: int, stream: int, step: int, size: int) -> NDArray[np.uint32]:
     key = step_key(stream_base(seed, stream), step)
     low, high = np.uint32(key & 0xFFFFFFFF), np.uint32(key >> 32)
     with np.errstate(over="ignore"):
-        x = np.arange(size, dtype=np.uint32) * np.uint32(0x9E3779B1) + low
-        x = (x ^ (x >> np.uint32(16))) * np.uint32(0x7FEB352D)
-        x = ((x ^ (x >> np.uint32(15))) + high) * np.uint32(0x846CA68B)
-        return np.asarray(x ^ (x >> np.uint32(16)))
+        return _hashed(np.arange(size, dtype=np.uint32) * np.uint32(0x9E3779B1) + low, high)
 
 
 def uniform(seed: int, stream: int, step: int, size: int) -> NDArray[np.float64]:
     """Return ``size`` uniform numbers in [0, 1)."""
     return bits(seed, stream, step, size).astype(np.float64) * 2.0**-32
+
+
+def first_uniforms(bases: NDArray[np.uint64], steps: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the first uniform number of many streams, each at its own step, ``[n]``; ``bases`` as `stream_base`."""
+    with np.errstate(over="ignore"):
+        z = bases + (steps + 1).astype(np.uint64) * np.uint64(_GOLDEN)
+        for shift, factor in ((30, _MIX_1), (27, _MIX_2)):
+            z = (z ^ (z >> np.uint64(shift))) * np.uint64(factor)
+        key = z ^ (z >> np.uint64(31))
+        low, high = (key & np.uint64(0xFFFFFFFF)).astype(np.uint32), (key >> np.uint64(32)).astype(np.uint32)
+        return np.asarray(_hashed(low, high).astype(np.float64) * 2.0**-32)
+
+
+def _hashed(x: NDArray[np.uint32], high: np.uint32 | NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Return the hash of index times multiplier plus the low half of the key, keyed by the high half."""
+    x = (x ^ (x >> np.uint32(16))) * np.uint32(0x7FEB352D)
+    x = ((x ^ (x >> np.uint32(15))) + high) * np.uint32(0x846CA68B)
+    return np.asarray(x ^ (x >> np.uint32(16)))
 
 
 def normal(seed: int, stream: int, step: int, size: int) -> NDArray[np.float64]:

@@ -140,3 +140,10 @@ def test_the_kernel_draws_the_same_numbers_bit_for_bit(header: dict[str, Any]) -
         for name, draw in (("uniform", random.uniform), ("normal", random.normal)):
             mine = [header[name](low, high, index) for index in range(500)]
             assert mine == draw(seed, STREAM, step, 500).tolist()
+
+
+def test_first_uniforms_are_those_of_each_stream() -> None:
+    seeds, steps = [0, 1, 77, -3], np.array([0, 5, 2**40, 12])
+    bases = np.array([random.stream_base(seed, 9) for seed in seeds], dtype=np.uint64)
+    wanted = [random.uniform(seed, 9, int(step), 1)[0] for seed, step in zip(seeds, steps, strict=True)]
+    np.testing.assert_array_equal(random.first_uniforms(bases, steps), wanted)

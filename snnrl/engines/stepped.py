@@ -219,6 +219,9 @@ class AgentLoop:
         self.codes, self.scratch = np.zeros((n, model.encoder.size)), np.zeros(model.encoder.scratch_size)
         self.actions = np.zeros(n, dtype=np.int64)
         self.encoder_p, self.action_p = model.encoder.packed(), model.action.packed()
+        stream = random.stream_id(session.stream_name("action"))
+        bases = [random.stream_base(int(seed), stream) for seed in simulator.seeds]
+        self.action_streams = np.array(bases, dtype=np.uint64)
 
     @property
     def counters(self) -> NDArray[np.int64]:
@@ -354,16 +357,12 @@ class AgentLoop:
 
     def decode(self, agents: Mask) -> None:
         """Choose these agents' ``actions`` from the spikes of the last environment step."""
-        model, n = self.session.model, self.simulator.n_agents
+        model = self.session.model
         windows = [self._read_out(r).sum(axis=2) for r in model.readouts[: len(model.action.populations)]]
         counts = np.stack([w.sum(axis=1) for w in windows], axis=1).astype(np.float64)
         fired = np.stack([w > 0 for w in windows], axis=1)
         first = np.where(fired.any(axis=2), fired.argmax(axis=2), -1)
-        stream = random.stream_id(self.session.stream_name("action"))
-        chances = np.zeros(n)
-        for row in np.flatnonzero(agents):
-            seed, decision = int(self.simulator.seeds[row]), int(self.counters[row, Counter.DECISION])
-            chances[row] = random.uniform(seed, stream, decision, 1)[0]
+        chances = random.first_uniforms(self.action_streams, self.counters[:, Counter.DECISION])
         window = float(self.session.network.env_steps)
         self.session.module.decode_all(agents, counts, first, chances, window, self.action_p, self.actions)
 

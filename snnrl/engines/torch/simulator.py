@@ -213,7 +213,8 @@ class TorchSimulator(Simulator):
         self.step, self.decision = (int(n) for n in state["counts"][0])
         self.prefix = str(state["prefix"][0])
         for part, owner in self.parts.items():
-            saved = {name: state[f"{part}.{name}"].copy() for name in owner.state()}
+            head = f"{part}."  # all that was saved of it, whatever it holds now
+            saved = {n.removeprefix(head): x.copy() for n, x in state.items() if n.startswith(head)}
             owner.load({name: torch.from_numpy(x).to(self.device) for name, x in saved.items()})
 
 
