@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import subprocess
 from pathlib import Path
 from types import TracebackType
@@ -33,9 +34,14 @@ class Worker:
         Core to pin the process to.
     log : file
         Where the peer's own output goes.
+    limit : float or None
+        Most seconds that one answer may take.
     """
 
-    def __init__(self, python: Path, peer: str, core: int | None, log: IO[str]) -> None:
+    def __init__(
+        self, python: Path, peer: str, core: int | None, log: IO[str], limit: float | None = None
+    ) -> None:
+        self._limit = limit
         command = [str(python), "-m", "benchmarks.worker", peer]
         if core is not None:
             command += ["--core", str(core)]
@@ -76,6 +82,9 @@ class Worker:
             self._process.stdin.flush()
         except BrokenPipeError:
             raise PeerError(f"the worker ended with code {self._process.wait()}") from None
+        if not select.select([self._process.stdout], [], [], self._limit)[0]:
+            self._process.kill()
+            raise PeerError(f"{operation} took more than {self._limit:g} s")
         line = self._process.stdout.readline()
         if not line:
             raise PeerError(f"the worker ended with code {self._process.wait()}")
@@ -97,3 +106,7 @@ class Worker:
     def regime(self) -> dict[str, float]:
         """Return the fields of `peers.interface.Regime`."""
         return self._ask("regime")
+
+    def memory(self) -> dict[str, float]:
+        """Return the most memory used so far, MiB: of the process, of its children, and on a GPU."""
+        return self._ask("memory")

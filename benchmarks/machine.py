@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 
 
-def describe() -> dict[str, str | int | float]:
-    """Return processor, cores, memory, load, system, Python and date, for a results file."""
+def describe(device: str = "cpu") -> dict[str, str | int | float]:
+    """Return processor, cores, memory, load, system, Python and date, for a results file; with cuda the GPU too."""
     return {
+        **(_gpu() if device == "cuda" else {}),
         "processor": _first("/proc/cpuinfo", "model name") or platform.processor() or "unknown",
         "cores": len(usable_cores()) or os.cpu_count() or 1,
         "memory_gib": _memory_gib(),
@@ -19,6 +20,13 @@ def describe() -> dict[str, str | int | float]:
         "python": platform.python_version(),
         "date": time.strftime("%Y-%m-%d"),
     }
+
+
+def _gpu() -> dict[str, str | int | float]:
+    import torch
+
+    properties = torch.cuda.get_device_properties(0)
+    return {"gpu": properties.name, "gpu_memory_gib": round(properties.total_memory / 2**30, 1)}
 
 
 def usable_cores() -> list[int]:

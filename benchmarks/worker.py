@@ -1,7 +1,7 @@
 """The process in which one peer lives: reads one JSON request per line, writes one JSON answer per line.
 
 Requests: ``{"op": "build", "seed": 0, "options": {}}``, ``{"op": "run", "env_steps": 500}``,
-``{"op": "regime"}``. An answer holds the result or ``error``. The process ends with its standard input.
+``{"op": "regime"}``, ``{"op": "memory"}``. An answer holds the result or ``error``. The process ends with its standard input.
 """
 
 from __future__ import annotations
@@ -54,6 +54,19 @@ class Session:
     def regime(self) -> dict[str, Any]:
         """Say what the network did so far."""
         return dict(self.runner.regime().as_dict())
+
+    def memory(self) -> dict[str, Any]:
+        """Return the most memory used so far, MiB."""
+        import resource  # not on Windows
+
+        kilobytes = {
+            "process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+            "children": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss,
+        }
+        device_bytes: Callable[[], int] = getattr(self.runner, "device_bytes", lambda: 0)
+        return {name: round(value / 1024) for name, value in kilobytes.items()} | {
+            "device": round(device_bytes() / 2**20)
+        }
 
 
 def _answer(session: Session, line: str) -> dict[str, Any]:

@@ -62,9 +62,14 @@ value = 0
 td_error = 0
 """
 
-INPUT_EQUATIONS = """
+INPUT_RATES = """
 probability : 1
 spike_count : 1
+"""
+
+INPUT_EQUATIONS = (
+    INPUT_RATES
+    + """
 centre : 1 (constant)
 width : 1 (constant)
 of_x : 1 (constant)
@@ -76,6 +81,7 @@ x_dot : 1 (linked)
 theta : 1 (linked)
 theta_dot : 1 (linked)
 """
+)
 ENCODE = """
 observed = of_x*x + of_x_dot*x_dot + of_theta*theta + of_theta_dot*theta_dot
 probability = peak*exp(-0.5*((observed - centre)/width)**2)
@@ -147,5 +153,12 @@ STYLES = {
 SYNAPSE_EXTRAS = """
 moved : 1
 w_start : 1 (constant)
-td_error : 1 (linked)
 """
+
+# Where a synapse finds the TD error: with one agent in the cart (or in one shared value that Python
+# writes), with many in its target neuron, which has a copy of its cart's (or what Python writes).
+LINKED_SIGNAL = "td_error : 1 (linked)"
+SHARED_SIGNAL = "td_error : 1 (shared)"
+TARGET_SIGNAL = "td_error = signal_post : 1"
+NEURON_SIGNAL = "\nsignal : 1"
+CART_SIGNAL = "\ncart_signal : 1 (linked)"

@@ -34,8 +34,8 @@ class Regime:
     input_hz, output_hz : float
         Mean firing rates (Hz).
     weight_change_mean, weight_change_max : float
-        Of the absolute difference from the start weights after `workload.RESTORE_EVERY` steps; the mean
-        is over synapses and blocks, the maximum that of the last block.
+        Of the absolute difference from the start weights after a block of environment steps; the mean is
+        over synapses and blocks, the maximum that of the last block.
     """
 
     env_steps: int
@@ -57,7 +57,7 @@ class Runner(Protocol):
     """Simulator, version and number format, for the table."""
 
     def run(self, n_env_steps: int) -> Measured:
-        """Advance every agent by at least ``n_env_steps``, a multiple of `workload.RESTORE_EVERY`."""
+        """Advance every agent by at least ``n_env_steps``, a multiple of the block of its `workload.Size`."""
         ...
 
     def regime(self) -> Regime:
@@ -73,7 +73,18 @@ class Peer(Protocol):
         ...
 
 
-NAMES = ("bindsnet", "brian2", "jax", "snnrl")
+NAMES = (
+    "bindsnet",
+    "brian2",
+    "brian2_cython",
+    "jax",
+    "nest",
+    "norse",
+    "snnrl",
+    "snntorch",
+    "spikingjelly",
+    "torch",
+)
 
 
 def load(name: str) -> Peer:

@@ -1,10 +1,11 @@
-"""JAX by hand: network, plasticity, TD error and cart-pole physics inside one jitted `lax.scan`."""
+"""JAX by hand: network, plasticity, TD error and cart-pole physics inside one jitted loop; agents by `vmap`."""
 
 from __future__ import annotations
 
 import math
 import time
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,7 @@ import numpy as np
 from jax import Array, lax
 
 from benchmarks import workload as wl
+from benchmarks.peers.closed_loop import Books
 from benchmarks.peers.interface import Measured, Regime
 
 DECAY_MEMBRANE = math.exp(-wl.DT / wl.TAU_MEMBRANE)
@@ -19,13 +21,12 @@ DECAY_TRACE = math.exp(-wl.DT / wl.TAU_TRACE)
 DECAY_ELIGIBILITY = math.exp(-wl.DT / wl.TAU_ELIGIBILITY)
 DECAY_VALUE = math.exp(-wl.STEPS * wl.DT / wl.TAU_VALUE)
 THETA_LIMIT = 12 * 2 * math.pi / 360
-CENTRES = np.asarray(wl.cell_centres(), dtype=np.float32)
 UNROLL = 1  # steps of dt per turn of the inner loop; on the CPU 4 cost 3 times and 20 cost 19 times as much
 WIDTHS = np.asarray(wl.cell_widths(), dtype=np.float32)[:, None]
 
 
 class Network(NamedTuple):
-    """State that changes every dt; arrays [N_OUTPUTS] or [N_INPUTS], synapses [N_INPUTS, N_OUTPUTS]."""
+    """State of one agent that changes every dt; arrays [n_outputs] or [n_inputs], synapses of both."""
 
     w: Array
     eligibility: Array
@@ -58,9 +59,9 @@ class Tally(NamedTuple):
     episodes: Array
 
 
-def _advance(network: Network, spikes: Array, rate: Array) -> Network:
+def _advance(network: Network, spikes: Array, rate: Array, gain: float) -> Network:
     """One dt, in the order of BindsNET: decay, add the input of the step before, threshold, plasticity."""
-    current = wl.GAIN * (network.spikes @ network.w)
+    current = gain * (network.spikes @ network.w)
     v = network.v * DECAY_MEMBRANE + jnp.where(network.refractory <= 0, current, 0.0)
     fired = v >= 1.0
     post = fired.astype(jnp.float32)
@@ -94,26 +95,26 @@ def _push(cart: Array, action: Array) -> Array:
     return cart + 0.02 * jnp.stack([x_dot, x_acc, theta_dot, theta_acc])
 
 
-def _env_step(agent: Agent, _: None) -> tuple[Agent, Tally]:
+def _env_step(size: wl.Size, centres: Array, agent: Agent) -> tuple[Agent, Tally]:
     key, key_spikes, key_start = jax.random.split(agent.key, 3)
-    z = (agent.cart[:, None] - CENTRES) / WIDTHS
+    z = (agent.cart[:, None] - centres) / WIDTHS
     probability = (wl.PEAK_RATE * wl.DT * 1e-3 * jnp.exp(-0.5 * z * z)).ravel()
-    spikes = (jax.random.uniform(key_spikes, (wl.STEPS, wl.N_INPUTS)) < probability).astype(jnp.float32)
+    spikes = (jax.random.uniform(key_spikes, (wl.STEPS, size.n_inputs)) < probability).astype(jnp.float32)
     rate = wl.LEARNING_RATE * wl.DT * agent.td_error
     network, _ = lax.scan(
-        lambda state, row: (_advance(state, row, rate), None),
-        agent.network._replace(counts=jnp.zeros(wl.N_OUTPUTS)),
+        lambda state, row: (_advance(state, row, rate, size.gain), None),
+        agent.network._replace(counts=jnp.zeros(size.n_outputs)),
         spikes,
         unroll=UNROLL,
     )
-    counts = network.counts
-    left, right = counts[: wl.ACTION_GROUP].sum(), counts[wl.ACTION_GROUP : 2 * wl.ACTION_GROUP].sum()
+    counts, group = network.counts, size.action_group
+    left, right = counts[:group].sum(), counts[group : 2 * group].sum()
     action = jnp.where(left == right, agent.step & 1, (right > left).astype(jnp.int32))
     cart = _push(agent.cart, action)
     terminated = (jnp.abs(cart[0]) > 2.4) | (jnp.abs(cart[2]) > THETA_LIMIT)
     length = agent.length + 1
     over = terminated | (length >= wl.MAX_EPISODE_STEPS)
-    critic = agent.critic * DECAY_VALUE + counts[wl.N_OUTPUTS - wl.N_CRITIC :].sum() / wl.N_CRITIC
+    critic = agent.critic * DECAY_VALUE + counts[2 * group :].sum() / size.n_critic
     value = jnp.where(terminated, 0.0, wl.VALUE_SCALE * critic)
     reward = jnp.where(terminated, wl.FAILURE_REWARD, 0.0)
     start = jax.random.uniform(key_start, (4,), minval=-0.05, maxval=0.05)
@@ -130,72 +131,86 @@ def _env_step(agent: Agent, _: None) -> tuple[Agent, Tally]:
     return after, Tally(spikes.sum(), counts.sum(), over)
 
 
-def _block(agent: Agent) -> tuple[Agent, Tally]:
-    """Run `workload.RESTORE_EVERY` environment steps."""
-    agent, tally = lax.scan(_env_step, agent, None, length=wl.RESTORE_EVERY)
-    return agent, Tally(*(column.sum() for column in tally))
+def _block(size: wl.Size) -> Callable[[Agent], tuple[Agent, Tally]]:
+    """Return the compiled loop over one block of environment steps."""
+    centres = jnp.asarray(size.cell_centres(), dtype=jnp.float32)
 
+    def one(agent: Agent, _: None) -> tuple[Agent, Tally]:
+        return _env_step(size, centres, agent)
 
-_compiled_block = jax.jit(_block)
+    step = one if size.agents == 1 else jax.vmap(one, in_axes=(0, None))
+
+    def block(agent: Agent) -> tuple[Agent, Tally]:
+        agent, tally = lax.scan(step, agent, None, length=size.block)
+        return agent, Tally(*(column.sum() for column in tally))
+
+    # The state is given away: at 100x it is large, and nobody looks at the old one again.
+    compiled: Callable[[Agent], tuple[Agent, Tally]] = jax.jit(block, donate_argnums=0)
+    return compiled
 
 
 class JaxRunner:
-    """One agent on the CPU."""
+    """One or many agents on the CPU or on a GPU."""
 
-    def __init__(self, seed: int) -> None:
-        jax.config.update("jax_platforms", "cpu")
+    def __init__(self, size: wl.Size, seed: int, device: str) -> None:
+        jax.config.update("jax_platforms", device)
         self.description = f"JAX {jax.__version__} by hand, float32"
-        self._w = jnp.asarray(wl.start_weights(seed), dtype=jnp.float32)
+        self._size = size
+        self._books = Books(size)
+        w = size.start_weights(seed, np.float32)
+        self._w = jnp.asarray(w[0] if size.agents == 1 else w)
         self._key = jax.random.key(seed)
-        self._blocks = self._episodes = 0
-        self._input_spikes = self._output_spikes = self._moved = self._moved_most = 0.0
-        jax.block_until_ready(_compiled_block(self._start()))
+        self._block = _block(size)
+        jax.block_until_ready(self._block(self._start()))
 
     def _start(self) -> Agent:
         self._key, key, key_cart = jax.random.split(self._key, 3)
-        inputs, outputs, zero = jnp.zeros(wl.N_INPUTS), jnp.zeros(wl.N_OUTPUTS), jnp.zeros(())
+        size, many = self._size, () if self._size.agents == 1 else (self._size.agents,)
+
+        def inputs() -> Array:  # an array of its own each time: what is given away can be given only once
+            return jnp.zeros((*many, size.n_inputs))
+
+        def outputs() -> Array:
+            return jnp.zeros((*many, size.n_outputs))
+
         network = Network(
-            self._w, jnp.zeros_like(self._w), outputs, outputs, inputs, outputs, inputs, outputs
+            w=jnp.array(self._w),
+            eligibility=jnp.zeros_like(self._w),
+            v=outputs(),
+            refractory=outputs(),
+            pre_trace=inputs(),
+            post_trace=outputs(),
+            spikes=inputs(),
+            counts=outputs(),
         )
-        cart = jax.random.uniform(key_cart, (4,), minval=-0.05, maxval=0.05)
-        count = jnp.zeros((), dtype=jnp.int32)
-        return Agent(network, cart, key, zero, zero, zero, count, count)
+        cart = jax.random.uniform(key_cart, (*many, 4), minval=-0.05, maxval=0.05)
+        numbers = [jnp.zeros(many) for _ in range(3)]
+        counts = [jnp.zeros(many, dtype=jnp.int32) for _ in range(2)]
+        return Agent(network, cart, jax.random.split(key, many) if many else key, *numbers, *counts)
 
     def run(self, n_env_steps: int) -> Measured:
-        """Advance by ``n_env_steps``."""
+        """Advance every agent by ``n_env_steps``."""
         seconds = 0.0
-        blocks = n_env_steps // wl.RESTORE_EVERY
-        for _ in range(blocks):
+        for _ in range(n_env_steps // self._size.block):
             agent = jax.block_until_ready(self._start())
             start = time.perf_counter()
-            agent, tally = jax.block_until_ready(_compiled_block(agent))
+            agent, tally = jax.block_until_ready(self._block(agent))
             seconds += time.perf_counter() - start
-            self._count(agent, tally)
+            change = jnp.abs(agent.network.w - self._w)
+            spikes = float(tally.input_spikes), float(tally.output_spikes)
+            self._books.block(*spikes, int(tally.episodes), (float(change.mean()), float(change.max())))
         return Measured(seconds, n_env_steps)
-
-    def _count(self, agent: Agent, tally: Tally) -> None:
-        self._blocks += 1
-        self._input_spikes += float(tally.input_spikes)
-        self._output_spikes += float(tally.output_spikes)
-        self._episodes += int(tally.episodes)
-        change = jnp.abs(agent.network.w - self._w)
-        self._moved += float(change.mean())
-        self._moved_most = float(change.max())
 
     def regime(self) -> Regime:
         """Return what happened in all runs since the build."""
-        env_steps = self._blocks * wl.RESTORE_EVERY
-        seconds = env_steps * wl.STEPS * wl.DT * 1e-3
-        return Regime(
-            env_steps=env_steps,
-            episodes=self._episodes,
-            input_hz=self._input_spikes / (seconds * wl.N_INPUTS),
-            output_hz=self._output_spikes / (seconds * wl.N_OUTPUTS),
-            weight_change_mean=self._moved / self._blocks,
-            weight_change_max=self._moved_most,
-        )
+        return self._books.regime()
+
+    def device_bytes(self) -> int:
+        """Return the most memory used on the GPU, 0 on the CPU."""
+        statistics: dict[str, Any] = jax.devices()[0].memory_stats() or {}
+        return int(statistics.get("peak_bytes_in_use", 0))
 
 
 def build(seed: int, **options: str) -> JaxRunner:
-    """Build and compile the workload in JAX (it takes no options)."""
-    return JaxRunner(seed)
+    """Build and compile the workload in JAX (options: those of `workload.Size`; ``device`` is cpu or cuda)."""
+    return JaxRunner(wl.Size.of(options), seed, options.get("device", "cpu"))

@@ -1,26 +1,27 @@
-"""snnrl: the workload as equation text on the `fast` engine, on its windowed or its general path."""
+"""snnrl: the workload as equation text, on the `fast` engine (windowed or general path) or on `torch`."""
 
 from __future__ import annotations
 
 import math
 import time
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 
 from benchmarks import workload as wl
+from benchmarks.peers.closed_loop import Books
 from benchmarks.peers.interface import Measured, Regime
 from snnrl.coding import GaussianPopulation, PopulationValue, SpikeCountAction
 from snnrl.engines.books import Counter
-from snnrl.engines.fast.engine import FastSession
-from snnrl.engines.session import Stop
+from snnrl.engines.registry import make_session
+from snnrl.engines.session import Session, Stop
 from snnrl.model import AgentModel, Network, Neurons, Synapses, TDError
 from snnrl.tasks import CartPole
 from snnrl.tasks.base import Vector
 from snnrl.tasks.rewards import Reward
 
-ACTIONS = (f"outputs[0:{wl.ACTION_GROUP}]", f"outputs[{wl.ACTION_GROUP}:{2 * wl.ACTION_GROUP}]")
-CRITIC = f"outputs[{2 * wl.ACTION_GROUP}:{wl.N_OUTPUTS}]"
+START_WEIGHTS = f"{wl.W_START[0]} + {wl.W_START[1] - wl.W_START[0]}*rand()"
 ENCODER_RANGE = 10.0
 """The encoder clips to its range; this many times the outermost cells no cell fires any more."""
 
@@ -36,19 +37,19 @@ def reward() -> Reward:
     return Reward("failure", {"size": size}, _failure, "-size at failure", "facts/peers.md", (-size, 0.0))
 
 
-def _inputs() -> Neurons:
+def _inputs(size: wl.Size) -> Neurons:
     return Neurons(
         name="inputs",
-        size=wl.N_INPUTS,
+        size=size.n_inputs,
         equations="rate : Hz",
         threshold="rand() < rate*dt",
     )
 
 
-def _outputs() -> Neurons:
+def _outputs(size: wl.Size) -> Neurons:
     return Neurons(
         name="outputs",
-        size=wl.N_OUTPUTS,
+        size=size.n_outputs,
         equations="dv/dt = -v/tau_m : 1",
         threshold="v >= 1",
         reset="v = 0",
@@ -63,7 +64,7 @@ def _eligible_time() -> float:
     return wl.TAU_ELIGIBILITY * (1.0 - math.exp(-wl.STEPS * wl.DT / wl.TAU_ELIGIBILITY))
 
 
-def _plastic() -> Synapses:
+def _plastic(size: wl.Size) -> Synapses:
     """R-STDP whose weight follows the TD error continuously, clipped wherever it is looked at."""
     return Synapses(
         name="plastic",
@@ -92,21 +93,36 @@ def _plastic() -> Synapses:
             "learning_rate": f"{wl.LEARNING_RATE}/ms",
             "tau_x": f"{wl.TAU_TRACE}*ms",
             "tau_e": f"{wl.TAU_ELIGIBILITY}*ms",
-            "gain": wl.GAIN_BEFORE_DECAY,
+            "gain": size.gain_before_decay,
             "failure_gain": _eligible_time() * wl.LEARNING_RATE,
             "w_min": wl.W_MIN,
             "w_max": wl.W_MAX,
         },
-        initial={"w": f"{wl.W_START[0]} + {wl.W_START[1] - wl.W_START[0]}*rand()"},
+        initial={"w": START_WEIGHTS},
     )
 
 
-def agent_model() -> AgentModel:
+def _fixed(size: wl.Size) -> Synapses:
+    """Return the same synapses without plasticity."""
+    return Synapses(
+        name="plastic",
+        source="inputs",
+        target="outputs",
+        equations="w : 1",
+        on_pre="v_post += gain*w",
+        parameters={"gain": size.gain_before_decay},
+        initial={"w": START_WEIGHTS},
+    )
+
+
+def agent_model(size: wl.Size | None = None, learns: bool = True) -> AgentModel:
     """Return the workload in snnrl's own words."""
+    size = size or wl.Size()
     smoothing = 1.0 - math.exp(-wl.STEPS * wl.DT / wl.TAU_VALUE)
+    group, cells = size.action_group, size.n_inputs // len(wl.STATE_LIMITS)
     network = Network(
-        neurons=(_inputs(), _outputs()),
-        synapses=(_plastic(),),
+        neurons=(_inputs(size), _outputs(size)),
+        synapses=(_plastic(size) if learns else _fixed(size),),
         dt=f"{wl.DT}*ms",
     )
     return AgentModel(
@@ -117,89 +133,113 @@ def agent_model() -> AgentModel:
             scale=tuple(ENCODER_RANGE * limit for limit in wl.STATE_LIMITS),
             bounded=(True,) * len(wl.STATE_LIMITS),
             peak=wl.PEAK_RATE,
-            counts=(wl.CELLS_PER_VARIABLE,),
+            counts=(cells,),
             reach=(1.0 / ENCODER_RANGE,),
+            width=(cells - 1) / (wl.CELLS_PER_VARIABLE - 1),  # in units of the spacing
         ),
-        action=SpikeCountAction(ACTIONS),
-        value=PopulationValue(CRITIC, scale=wl.VALUE_SCALE / smoothing, smoothing=smoothing),
+        action=SpikeCountAction((f"outputs[0:{group}]", f"outputs[{group}:{2 * group}]")),
+        value=PopulationValue(
+            f"outputs[{2 * group}:{size.n_outputs}]", scale=wl.VALUE_SCALE / smoothing, smoothing=smoothing
+        ),
         signal=TDError(gamma=wl.DISCOUNT),
         env_step=f"{wl.STEPS * wl.DT}*ms",
     )
 
 
-class SnnrlRunner:
-    """One or many agents, each with its own weights, in one kernel."""
+def _session(
+    size: wl.Size, seed: int, engine: str, dtype: str, learns: bool, options: dict[str, Any]
+) -> Session:
+    task = CartPole()
+    return make_session(
+        engine,
+        agent_model(size, learns),
+        task,
+        reward().bind(task),
+        range(seed, seed + size.agents),
+        episodes=size.block,
+        dtype=dtype,
+        **options,
+    )
 
-    def __init__(self, seed: int, path: str, agents: int, dtype: str) -> None:
-        self.description = f"snnrl {version('snnrl')} {path}, {dtype}"
-        self._agents = agents
-        task = CartPole()
-        self._session = FastSession(
-            agent_model(),
-            task,
-            reward().bind(task),
-            range(seed, seed + agents),
-            episodes=wl.RESTORE_EVERY,
-            dtype=dtype,
-            windowed=path == "windowed",
-        )
-        self._start = {name: array.copy() for name, array in self._session.state.items()}
-        self._w = self._session.variable("plastic", "w").copy()
-        self._blocks = self._episodes = 0
-        self._input_spikes = self._output_spikes = self._moved = self._moved_most = 0.0
+
+class SnnrlRunner:
+    """One or many agents, each with its own weights."""
+
+    def __init__(self, size: wl.Size, description: str, session: Session) -> None:
+        self.description, self._size, self._session = description, size, session
+        self._books = Books(size)
+        self._fast = hasattr(session, "kernel")
+        self._start = {name: array.copy() for name, array in session.save().items()}
+        self._w = session.variable("plastic", "w").copy()
         self._block(1)  # compiles, or finds the kernel in the cache
 
-    def _block(self, env_steps: int) -> float:
-        """Run from the start, with noise of its own; returns the seconds of the kernel call."""
+    def _restore(self) -> None:
+        """Go back to the start; `fast` keeps its clock, of which its noise is a function."""
+        if not self._fast:
+            self._session.restore(self._start)
+            return
         counters = self._session.state["counters"]
-        clock = counters[:, [Counter.STEP, Counter.DECISION]].copy()  # the noise is a function of these
-        for name, array in self._start.items():
-            np.copyto(self._session.state[name], array)
+        clock = counters[:, [Counter.STEP, Counter.DECISION]].copy()
+        for name, array in self._session.state.items():
+            np.copyto(array, self._start[name])
         counters[:, [Counter.STEP, Counter.DECISION]] = clock
+
+    def _block(self, env_steps: int) -> float:
+        """Run from the start; returns the seconds of it."""
+        self._restore()
         start = time.perf_counter()
-        self._session.run(env_steps, Stop(episodes=wl.RESTORE_EVERY))
+        self._session.run(env_steps, Stop(episodes=self._size.block))
         return time.perf_counter() - start
 
     def run(self, n_env_steps: int) -> Measured:
         """Advance every agent by ``n_env_steps``."""
         seconds = 0.0
-        for _ in range(n_env_steps // wl.RESTORE_EVERY):
-            seconds += self._block(wl.RESTORE_EVERY)
+        for _ in range(n_env_steps // self._size.block):
+            seconds += self._block(self._size.block)
             self._count()
         return Measured(seconds, n_env_steps)
 
     def _count(self) -> None:
-        self._blocks += 1
-        self._episodes += int(self._session.episodes.sum())
         spikes = self._session.state["spike_total"].sum(axis=0)  # by population: inputs first
-        self._input_spikes += float(spikes[0])
-        self._output_spikes += float(spikes[1:].sum())
-        change = np.abs(self._session.variable("plastic", "w") - self._w)
-        self._moved += float(change.mean())
-        self._moved_most = float(change.max())
+        change = self._session.variable("plastic", "w") - self._w
+        np.abs(change, out=change)
+        moved = float(change.mean()), float(change.max())
+        self._books.block(float(spikes[0]), float(spikes[1:].sum()), int(self._session.episodes.sum()), moved)
 
     def regime(self) -> Regime:
         """Return what happened in all runs since the build."""
-        env_steps = self._blocks * wl.RESTORE_EVERY * self._agents
-        seconds = env_steps * wl.STEPS * wl.DT * 1e-3
-        return Regime(
-            env_steps=env_steps,
-            episodes=self._episodes,
-            input_hz=self._input_spikes / (seconds * wl.N_INPUTS),
-            output_hz=self._output_spikes / (seconds * wl.N_OUTPUTS),
-            weight_change_mean=self._moved / self._blocks,
-            weight_change_max=self._moved_most,
-        )
+        return self._books.regime()
+
+
+class TorchSnnrlRunner(SnnrlRunner):
+    """The same on the torch engine: spikes come back in every environment step, so nothing is left to wait for."""
+
+    def device_bytes(self) -> int:
+        """Return the most memory used on the GPU, 0 on the CPU."""
+        import torch
+
+        return int(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else 0
 
 
 def build(seed: int, **options: str) -> SnnrlRunner:
     """Build and compile the workload in snnrl.
 
-    Options: ``path`` is ``windowed`` or ``general``, ``agents`` a number, ``dtype`` float32 or float64.
+    Options: those of `workload.Size`; ``engine`` is fast or torch, ``dtype`` float32 or float64, ``rule`` none
+    leaves out the plasticity; of fast ``path`` (windowed or general), of torch ``device`` (cpu or cuda) and
+    ``compile`` (yes).
     """
-    return SnnrlRunner(
-        seed,
-        options.get("path", "windowed"),
-        int(options.get("agents", "1")),
-        options.get("dtype", "float64"),
-    )
+    size, engine = wl.Size.of(options), options.get("engine", "fast")
+    dtype, learns = options.get("dtype", "float64"), options.get("rule") != "none"
+    kind = "forward" if not learns else ""
+    if engine == "fast":
+        path = options.get("path", "windowed")
+        session = _session(size, seed, engine, dtype, learns, {"windowed": path == "windowed"})
+        return SnnrlRunner(size, f"snnrl {version('snnrl')} {kind or path}, {dtype}", session)
+    import torch
+
+    torch.set_num_threads(1)
+    compiled = options.get("compile") == "yes"
+    chosen = {"device": options.get("device", "cpu"), "compile": compiled}
+    session = _session(size, seed, engine, dtype, learns, chosen)
+    words = " ".join(word for word in ("torch engine", "compiled" if compiled else "", kind) if word)
+    return TorchSnnrlRunner(size, f"snnrl {version('snnrl')} {words}, {dtype}", session)
