@@ -192,9 +192,11 @@ Sizes, and the environment steps after which all go back to their start, which i
 {sizes}
 
 Least and greatest time, number of timings, environment steps per timing, seconds to build (imports and compilation
-included), most memory of the process or its children, firing rates and mean absolute weight change after a block:
-within a size all of them do the same work. Brian2 and snnrl let the membrane integrate during the refractory period,
-the others keep the input away: one reason why their rates differ by a few per cent.
+included), most memory of the process or its children, firing rates and mean absolute weight change after a block.
+Within a size all of them do nearly the same work. Two differences remain, as the simulators' own idioms have them: Brian2
+and snnrl let the membrane integrate during the refractory period, the others keep the input away, and rates differ by a few
+per cent; and where a pre and a post spike fall in the same dt, Brian2's equations and snnrl count the pair for the eligibility,
+the others count it to zero, so that weights move more.
 
 {self.details()}
 

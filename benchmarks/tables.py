@@ -80,7 +80,9 @@ Time is for all agents of a row together. Brian2 is timed inside its binary, wit
 
 {ratio_table(ratios)}
 
-What the networks did, which shows that all of them did the same work:
+What the networks did, which shows that all of them did nearly the same work. Brian2 and snnrl let the membrane integrate
+during the refractory period, BindsNET and JAX keep the input away; where a pre and a post spike fall in the same dt, Brian2's
+equations and snnrl count the pair for the eligibility, the others count it to zero, so that weights move more:
 
 {regime_table(entries)}
 

@@ -26,6 +26,7 @@ PAGE = Path(__file__).parent / "equation_experiment.md"
 PICTURE = Path(__file__).parent / "pictures" / "four_engines.png"
 COLOURS = {"place": GREY, "critic": GREEN, "action_0": BLUE, "action_1": VERMILLION}
 WORDS = {"place": "place cells", "critic": "critic", "action_0": "push left", "action_1": "push right"}
+BANDS = {"place": 2.0, "critic": 1.2, "action_0": 0.8, "action_1": 0.8}
 FIRST_SEED, SEEDS, EPISODES = 3_000_000, 8, 400
 
 
@@ -52,15 +53,17 @@ def figure(runs: dict[str, Simulation]) -> Figure:
 
 
 def _raster(axis: Any, run: Simulation) -> None:
-    offset, ticks = 0, {}
-    for name, spikes in run.spikes.items():
+    """Draw every population in a band of its own, as high as `BANDS` says, however many neurons it has."""
+    top, ticks = 0.0, {}
+    for name, height in BANDS.items():
         neurons, times = run.spike_times(name)
-        axis.plot(times, neurons + offset, ".", ms=2.5, color=COLOURS[name], rasterized=True)
-        ticks[offset + spikes.shape[1] / 2] = WORDS[name]
-        offset += spikes.shape[1]
-        axis.axhline(offset - 0.5, color=GREY, lw=0.4)
+        rows = top + height * (neurons + 0.5) / run.spikes[name].shape[1]
+        axis.plot(times, rows, ".", ms=2.5, color=COLOURS[name], rasterized=True)
+        ticks[top + height / 2] = WORDS[name]
+        top += height
+        axis.axhline(top, color=GREY, lw=0.4)
     axis.set_yticks(list(ticks), list(ticks.values()))
-    axis.set_ylim(offset - 0.5, -0.5)
+    axis.set_ylim(top, 0)
     axis.set_xlim(0, 1)
 
 

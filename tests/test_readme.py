@@ -97,6 +97,11 @@ def test_table_of_rewards_is_up_to_date() -> None:
     assert all(f"| `{name}` |" in PAGES["tasks_and_rewards.md"] for name in rewards.names())
 
 
+def test_page_of_engines_is_up_to_date() -> None:
+    script = runpy.run_path(str(ROOT / "docs" / "make_tables.py"))
+    assert (ROOT / "docs" / "results" / "engines.md").read_text(encoding="utf-8") == script["engine_page"]()
+
+
 def test_every_task_and_device_is_documented() -> None:
     assert set(tasks.names()) <= set(
         re.findall(r"^\| `([\w-]+)` \|", PAGES["tasks_and_rewards.md"], flags=re.MULTILINE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -50,7 +50,8 @@ def compare_engines(
     for row in rows:
         if row.absent is not None:
             print(f"{row.engine}: {row.absent}")
-    write_json_option(json_file, {"engines": [row.as_dict() for row in rows]})
+    conditions = {"seconds": duration, "episodes": count, "seed": first, **_machine()}
+    write_json_option(json_file, {"engines": [row.as_dict() for row in rows], **conditions})
 
 
 HEAD = (
@@ -63,6 +64,16 @@ HEAD = (
     "us per dt, closed",
     "build s",
 )
+
+
+def _machine() -> dict[str, Any]:
+    """Return what the times depend on."""
+    import os
+    import platform
+
+    from snnrl.training.runfolder import versions
+
+    return {"system": platform.platform(), "cores": os.cpu_count(), "versions": versions()}
 
 
 def _read(text: str, kind: type) -> object:

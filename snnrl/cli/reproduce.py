@@ -1,0 +1,138 @@
+"""``snnrl reproduce``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from snnrl.cli.text import INTERRUPTED, check_json_option, print_table, write_json_option
+from snnrl.errors import InvalidValueError, UnknownNameError
+
+if TYPE_CHECKING:
+    from snnrl.studies.wu2019 import Stage
+
+EXAMPLE = "Example:  snnrl reproduce wu2019 --table 1 --agents 250 --json table-1.json"
+
+STUDIES = ("wu2019",)
+_HEAD = ("", "t2f", "paper", "updates", "paper", "gain/update", "paper")
+
+
+def reproduce(
+    study: Annotated[
+        str, typer.Argument(metavar="STUDY", help=f"One of: {', '.join(STUDIES)}.", show_default=False)
+    ],
+    table: Annotated[
+        str | None, typer.Option(metavar="NUMBER", help="Table: 1 or 2.", show_default=False)
+    ] = None,
+    figure: Annotated[
+        str | None, typer.Option(metavar="NUMBER", help="Figure: 10 to 14.", show_default=False)
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every table and figure.", show_default=False)
+    ] = False,
+    agents: Annotated[
+        str | None,
+        typer.Option(metavar="NUMBER", help="Agents per row.", show_default="2500, as in the paper"),
+    ] = None,
+    seed: Annotated[
+        str | None, typer.Option(metavar="NUMBER", help="Seed of the study.", show_default="3000")
+    ] = None,
+    threads: Annotated[
+        str | None, typer.Option(metavar="NUMBER", help="Number of threads.", show_default="one per core")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for results and pictures; a study interrupted there is gone on with.",
+            show_default="nothing is kept",
+        ),
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Also write the rows to this file.", show_default=False)
+    ] = None,
+) -> None:
+    """Reproduce the tables and figures of a paper, beside the paper's own numbers."""
+    if study not in STUDIES:
+        raise UnknownNameError("STUDY", study, STUDIES)
+    asked = {"--table": table, "--figure": figure, "--all": everything or None}
+    given = [name for name, value in asked.items() if value is not None]
+    if len(given) != 1:
+        raise InvalidValueError("what to reproduce", given, "one of --table, --figure and --all")
+    check_json_option(json_file)
+    _check_folder(out)
+    numbers = {name: _whole(f"--{name}", text) for name, text in (("table", table), ("figure", figure))}
+    options = {
+        name: _whole(f"--{name}", text)
+        for name, text in (("agents", agents), ("seed", seed), ("threads", threads))
+    }
+    result = _run(numbers, {name: value for name, value in options.items() if value is not None}, out)
+    _print(result)
+    write_json_option(json_file, result)
+
+
+def _whole(option: str, text: str | None) -> int | None:
+    from snnrl.training.config import whole_number
+
+    if text is None:
+        return None
+    least = 0 if option == "--seed" else 1
+    return whole_number(option, int(text) if text.isdecimal() else text, least)
+
+
+def _check_folder(out: Path | None) -> None:
+    if out is not None and out.exists() and not out.is_dir():
+        raise InvalidValueError("--out", str(out), "a folder, new or of a study begun before")
+
+
+def _run(numbers: dict[str, int | None], options: dict[str, int], out: Path | None) -> dict[str, Any]:
+    from snnrl.studies import wu2019
+
+    settings = wu2019.Settings(**options)  # type: ignore[arg-type]
+    limited = wu2019.Limited(agents=min(settings.agents, wu2019.Limited().agents))
+    try:
+        with _bar() as progress:
+            return wu2019.reproduce(
+                **numbers, folder=out, settings=settings, limited=limited, progress=progress
+            )
+    except KeyboardInterrupt:
+        kept = "nothing is kept" if out is None else f"finished parts are kept; go on with --out {out}"
+        print(f"snnrl: interrupted, {kept}", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[Stage], None]]:
+    """Show which result is being made and how many agent steps it has taken."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("preparing the kernel", total=None)
+        yield lambda stage: bar.update(
+            task, description=f"{stage.name}: {stage.steps / 1e6:,.0f} million agent steps"
+        )
+
+
+def _print(result: dict[str, Any]) -> None:
+    agents = result["settings"]["agents"]
+    rows = [_cells(row) for row in result["rows"]]
+    print_table(f"wu2019: {agents} agents a row", _HEAD, rows)
+    if result.get("reduction") is not None:
+        print(
+            f"\nBaseline / Manhattan PQ: {result['reduction']:.0f} times fewer updates (paper: {result['paper_reduction']:.0f})"
+        )
+    for picture in result["pictures"]:
+        print(picture)
+
+
+def _cells(row: dict[str, Any]) -> Sequence[str]:
+    formats = {"t2f": ".0f", "paper_t2f": ".0f", "updates": ",.0f", "paper_updates": ",.0f",
+               "efficiency": ".4f", "paper_efficiency": ".4f"}  # fmt: skip
+    values = (format(row[key], form) if row.get(key) is not None else "" for key, form in formats.items())
+    return (row["row"], *values)
