@@ -62,7 +62,7 @@ ENGINES = {
     ),
     "reference": Engine(
         "plain dense NumPy, the meaning of a model; for comparisons, not for training",
-        "snnrl.engines.reference_simulator", {}, batch=False,
+        "snnrl.engines.reference.simulator", {}, batch=False,
     ),
 }  # fmt: skip
 

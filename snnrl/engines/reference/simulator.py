@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from snnrl.engines.initial import shape_of
-from snnrl.engines.reference import _Clock, _Group, _Population
+from snnrl.engines.reference.parts import Parts
 from snnrl.engines.simulator import Mask, Simulator, State, check_clamp
 from snnrl.equations.lowered import LoweredNetwork
 from snnrl.errors import InvalidValueError, UnknownNameError
@@ -25,12 +25,12 @@ class ReferenceSimulator(Simulator):
         super().__init__(lowered, seeds, dtype, clamped)
         if self.n_agents != 1 or dtype != "float64":
             raise InvalidValueError("reference", (self.n_agents, dtype), "one agent in float64")
-        self.clock = _Clock(int(self.seeds[0]), self.network.dt, 1.0, "")
-        self.populations = {n.name: _Population(n, self.clock) for n in self.network.neurons}
-        self.groups = {
-            s.name: _Group(s, self.populations[s.source], self.populations[s.target], self.clock)
-            for s in self.network.synapses
-        }
+        self.parts = Parts(self.network, int(self.seeds[0]))
+        self.clock, self.populations, self.groups = (
+            self.parts.clock,
+            self.parts.populations,
+            self.parts.groups,
+        )
         self.given: dict[str, Mask] = {}
 
     def begin_phase(self, prefix: str) -> None:
@@ -39,10 +39,7 @@ class ReferenceSimulator(Simulator):
         self.clock.prefix, self.clock.step = prefix, 0
 
     def _begin_episode(self, agents: Mask) -> None:
-        for population in self.populations.values():
-            population.begin_episode()
-        for group in self.groups.values():
-            group.begin_episode()
+        self.parts.begin_episode()
 
     def write(self, population: str, variable: str, values: NDArray[np.float64]) -> None:
         """Set a variable of a population."""
@@ -57,37 +54,20 @@ class ReferenceSimulator(Simulator):
         """Run one environment step."""
         self.decision += 1
         self._read_signals()
-        for population in self.populations.values():
-            population.on_step()
+        self.parts.on_step()
         for k in range(self.network.env_steps):
-            self._advance_dt(k, bool(learning[0]))
+            supplied = {name: np.flatnonzero(spikes[k]) for name, spikes in self.given.items()}
+            self.parts.advance(bool(learning[0]), supplied)
         self.step, self.given = self.clock.step, {}
 
     def _read_signals(self) -> None:
         self.clock.signals = {name: float(values[0]) for name, values in self.signals.items()}
 
-    def _advance_dt(self, k: int, learning: bool) -> None:
-        for name, population in self.populations.items():
-            population.update()
-            if name in self.given:
-                population.spikes[self.clock.step] = np.flatnonzero(self.given[name][k])
-        for group in self.groups.values():
-            group.all(group.lowered.clock_update, "clock", learning)
-        for group in self.groups.values():
-            group.on_pre(learning)
-        for group in self.groups.values():
-            group.on_post(learning)
-        for population in self.populations.values():
-            population.reset()
-        for group in self.groups.values():
-            group.flow(learning)
-        self.clock.step += 1
-
     def learn(self, agents: Mask, reward_step: int) -> None:
         """Run the third factor."""
         self._read_signals()
-        for group in self.groups.values() if agents[0] else ():
-            group.all(group.lowered.on_reward, "on_reward", True, reward_step)
+        if agents[0]:
+            self.parts.on_reward(reward_step)
 
     def spikes(self, population: str) -> NDArray[np.bool_]:
         """Return the spikes of the last environment step."""
