@@ -40,7 +40,7 @@ def reproduce(
         typer.Option(metavar="NUMBER", help="Agents per row.", show_default="2500, as in the paper"),
     ] = None,
     seed: Annotated[
-        str | None, typer.Option(metavar="NUMBER", help="Seed of the study.", show_default="3000")
+        str | None, typer.Option(metavar="NUMBER", help="Seed of the study.", show_default="6000")
     ] = None,
     threads: Annotated[
         str | None, typer.Option(metavar="NUMBER", help="Number of threads.", show_default="one per core")

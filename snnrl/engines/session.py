@@ -97,6 +97,19 @@ class Session(ABC):
         self.seeds = np.asarray(list(seeds), dtype=np.int64)
         self.evaluating = False
 
+    def fresh_books(self, episodes: int) -> State:
+        """Return the books of agents that have done nothing yet, with room for this many episodes."""
+        n = len(self.seeds)
+        state: State = {
+            "counters": np.zeros((n, len(Counter)), np.int64),
+            "control": np.zeros((n, len(Control))),
+            "lengths": np.zeros((n, episodes), np.int32),
+            "rewards": np.zeros((n, episodes)),
+            "spike_total": np.zeros((n, len(self.network.neurons))),
+        }
+        state["counters"][:, Counter.SOLVED_AT] = -1
+        return state
+
     # ------------------------------------------------------------------ running
 
     @abstractmethod

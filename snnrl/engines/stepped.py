@@ -64,25 +64,13 @@ class SteppedSession(Session):
         self.simulators = [self._simulator(seeds) for seeds in batches]
         self.module = coding_module(self)
         self.world = World.of(self, self.module)
-        self.state = self._fresh_state(episodes)
+        self.state = self.fresh_books(episodes) | self.world.fresh_state()
         self.recorder: _Recorder | None = None
 
     def _simulator(self, seeds: NDArray[np.int64]) -> Simulator:
         return make_simulator(
             self.engine, self.model.network, self.network, seeds, self.dtype, (), **self.options
         )
-
-    def _fresh_state(self, episodes: int) -> State:
-        n = len(self.seeds)
-        state: State = {
-            "counters": np.zeros((n, len(Counter)), np.int64),
-            "control": np.zeros((n, len(Control))),
-            "lengths": np.zeros((n, episodes), np.int32),
-            "rewards": np.zeros((n, episodes)),
-            "spike_total": np.zeros((n, len(self.network.neurons))),
-        }
-        state["counters"][:, Counter.SOLVED_AT] = -1
-        return state | self.world.fresh_state()
 
     def _rows(self) -> Iterator[tuple[Simulator, slice]]:
         """Give each simulator with the rows of its agents."""
@@ -148,7 +136,7 @@ class SteppedSession(Session):
 
     def take_learned(self, state: State) -> None:
         """Take what was learned out of what `save` returned."""
-        fresh = self._fresh_state(self.state["lengths"].shape[1])
+        fresh = self.fresh_books(self.state["lengths"].shape[1]) | self.world.fresh_state()
         self.restore({**state, **fresh, "evaluating": np.zeros(len(self.seeds), dtype=bool)})
 
     def variable(self, part: str, name: str) -> NDArray[Any]:

@@ -106,16 +106,8 @@ class StandaloneSession(Session):
         self.state = self._fresh_state(episodes)
 
     def _fresh_state(self, episodes: int) -> State:
-        n = len(self.seeds)
-        state: State = {
-            "counters": np.zeros((n, len(Counter)), np.int64),
-            "control": np.zeros((n, len(Control))),
-            "lengths": np.zeros((n, episodes), np.int32),
-            "rewards": np.zeros((n, episodes)),
-            "spike_total": np.zeros((n, len(self.network.neurons))),
-        }
-        state["counters"][:, Counter.SOLVED_AT] = -1
-        return state | {name: np.stack([start[name] for start in self._start]) for name in self._weights}
+        books = self.fresh_books(episodes)
+        return books | {name: np.stack([start[name] for start in self._start]) for name in self._weights}
 
     @property
     def _weights(self) -> list[str]:

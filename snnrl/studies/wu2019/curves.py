@@ -1,0 +1,231 @@
+"""The numbers behind figures 10 to 14, as rows; :mod:`.figures` draws them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnrl.networks.crossbar_equations import hidden_layer, output_neuron, push_probability
+from snnrl.studies.wu2019.approaches import Approach, approaches, manhattan_name
+from snnrl.studies.wu2019.limited import (
+    Curve,
+    Limited,
+    agents_of,
+    initial,
+    network_of,
+    pre_train_off_policy,
+    re_train,
+    store_samples,
+)
+from snnrl.studies.wu2019.paper import DEVICES
+from snnrl.studies.wu2019.runner import Progress
+from snnrl.studies.wu2019.settings import FloatArray
+from snnrl.studies.wu2019.study import Study
+from snnrl.studies.wu2019.tables import Row, measured
+
+BIN = 35
+"""Trials that figure 10 averages over."""
+RECORDED = 60 * BIN
+CRITERIA = (25, 50, 100, 150, 200, 300, 400)
+LEVELS = (3000.0, 3500.0, 3800.0)
+"""Times to failure at which figures 13 and 14 are compared; the paper says "comparable"."""
+SPEEDS = (-2.0, 0.0, 2.0)
+"""Arm speeds of figure 12's projections, rad/s; the paper does not give them."""
+
+
+# ---------------------------------------------------------------------- figure 10: learning curves
+
+
+def learning_curves(study: Study) -> dict[str, FloatArray]:
+    """Give mean trial length per bin of 35 trials, by label, with and without pre-training (rule Exact).
+
+    A curve is the mean over the agents still in training and ends where fewer than half of them are.
+    """
+    exact = approaches(study.settings)["exact"]
+    curves = {}
+    for label, pre_trained in (("with pre-training", True), ("without pre-training", False)):
+        name = f"figure-10-{'pre' if pre_trained else 'zero'}"
+        outcome = study.outcome(Approach(name, exact.network, pre_trained, (100,), RECORDED))
+        bins = outcome.lengths[:, :RECORDED].reshape(len(outcome.lengths), -1, BIN).astype(float)
+        played = (bins > 0).sum(axis=2)
+        still = played.sum(axis=0) >= BIN * len(bins) / 2
+        curves[label] = (bins.sum(axis=(0, 2)) / np.maximum(played.sum(axis=0), 1))[
+            : int(still.argmin()) or None
+        ]
+    return curves
+
+
+def rows_of_figure_10(study: Study) -> list[Row]:
+    """Give the curves as one row per bin."""
+    return [
+        {
+            "figure": 10,
+            "row": f"{label}, trials {k * BIN + 1}-{(k + 1) * BIN}",
+            "t2f": float(value),
+            "updates": None,
+        }
+        for label, curve in learning_curves(study).items()
+        for k, value in enumerate(curve)
+    ]
+
+
+# ---------------------------------------------------------------------- figure 11: t2f against C
+
+
+def rows_of_figure_11(study: Study) -> list[Row]:
+    """Give t2f at every criterion C: panel a by approach, panel b by device."""
+    known = approaches(study.settings)
+    panels = [("a", label, known[name]) for label, name in (
+        ("Baseline", "baseline"), ("Baseline PQ", "baseline-pq"), ("Exact", "exact"), ("Exact PQ", "exact-pq"),
+        ("Manhattan PQ", manhattan_name(True, "ideal")))]  # fmt: skip
+    panels += [("b", label, known[manhattan_name(True, case)]) for case, label in DEVICES.items()]
+    rows = []
+    for panel, label, approach in panels:
+        outcome = study.outcome(
+            dataclasses.replace(approach, name=f"figure-11-{approach.name}", marks=CRITERIA)
+        )
+        for at, criterion in enumerate(CRITERIA):
+            row = {"figure": 11, "panel": panel, "curve": label, "row": f"{label}, C = {criterion}"}
+            rows.append(row | {"criterion": criterion} | measured(outcome, at))
+    return rows
+
+
+# ---------------------------------------------------------------------- figures 12 to 14: one shared network
+
+
+def limited_curve(study: Study, limited: Limited, kind: str, learners: int, case: str | None = None) -> Curve:
+    """Give the re-training of zero-knowledge ("zero") or pre-trained ("pre") agents; `case`: on devices of that kind."""
+    network = network_of(study.settings)
+    if case is not None:
+        device = dataclasses.replace(study.settings.amplitude_device, thresholds=case)
+        network = dataclasses.replace(network, rule="variable-amplitude", device=device)
+    suffix = "" if case is None else f"-{case.rstrip('%')}"
+    weights = pre_trained_off_policy(study, limited) if kind == "pre" else initial(study.settings, limited)
+
+    def make(report: Progress) -> dict[str, Any]:
+        return re_train(study.settings, limited, network, weights, learners, report)._asdict()
+
+    return Curve(**study.made(f"{kind}-{learners}{suffix}", make))
+
+
+def pre_trained_off_policy(study: Study, limited: Limited) -> FloatArray:
+    """Give the weights after off-policy pre-training, ``[agents, weights]``."""
+
+    def make(report: Progress) -> dict[str, Any]:
+        settings = study.settings
+        agents = agents_of(settings, limited, network_of(settings))
+        samples = store_samples(settings, limited.samples)
+        weights = pre_train_off_policy(agents, initial(settings, limited), samples, limited.consumed, report)
+        return {"weights": weights}
+
+    return np.asarray(study.made("off-policy", make)["weights"])
+
+
+class Map(NamedTuple):
+    """Value and policy over the pendulum's angle and speed at theta = 0."""
+
+    stage: str
+    arm_speed: float
+    value: FloatArray
+    policy: FloatArray
+
+
+def maps(study: Study, limited: Limited, points: int = 61) -> list[Map]:
+    """Give figure 12: the first agent before, after pre-training, and after re-training with four learners."""
+    weights = {
+        "zero-knowledge": initial(study.settings, limited)[0],
+        "after pre-training": pre_trained_off_policy(study, limited)[0],
+        "after re-training": limited_curve(study, limited, "pre", 4).weights[-1],
+    }
+    return [
+        _map(study, stage, np.asarray(w), speed, points) for stage, w in weights.items() for speed in SPEEDS
+    ]
+
+
+def _map(study: Study, stage: str, w: FloatArray, arm_speed: float, points: int) -> Map:
+    network, scale = network_of(study.settings), study.settings.pendulum.observation_scale
+    place, y = network.places(5), np.zeros(network.hidden)
+    value, policy = np.zeros((points, points)), np.zeros((points, points))
+    grid = np.linspace(-1.0, 1.0, points)
+    for row, alpha_dot in enumerate(grid):
+        for column, alpha in enumerate(grid):
+            x = np.array([0.0, arm_speed / scale[1], alpha, alpha_dot, network.bias])
+            hidden_layer(w, x, y, 0, 5, network.hidden)
+            value[row, column] = output_neuron(w, y, place.critic_output, network.hidden)
+            total = output_neuron(w, y, place.actor_output, network.hidden)
+            policy[row, column] = push_probability(total, network.slope)
+    return Map(stage, arm_speed, value, policy)
+
+
+def rows_of_figure_12(study: Study, limited: Limited) -> list[Row]:
+    """Give the range of every map, and the share of states in which the policy has decided (p beyond 0.1 and 0.9)."""
+    return [
+        {
+            "figure": 12, "row": f"{m.stage}, theta_dot = {m.arm_speed:g} rad/s", "t2f": None, "updates": None,
+            "value_min": float(m.value.min()), "value_max": float(m.value.max()),
+            "decided": float(((m.policy < 0.1) | (m.policy > 0.9)).mean()),
+        }
+        for m in maps(study, limited)
+    ]  # fmt: skip
+
+
+def reaches(curve: Curve, level: float, axis: NDArray[np.float64]) -> float | None:
+    """Give where the mean t2f first reaches a level, on one of the curve's axes, between checkpoints linearly."""
+    t2f = np.append(0.0, curve.t2f.mean(axis=0))
+    x = np.append(0.0, axis)
+    above = np.flatnonzero(t2f >= level)
+    if above.size == 0:
+        return None
+    k = int(above[0])
+    return float(x[k - 1] + (x[k] - x[k - 1]) * (level - t2f[k - 1]) / (t2f[k] - t2f[k - 1]))
+
+
+def rows_of_figure_13(study: Study, limited: Limited) -> list[Row]:
+    """Give, per number of learners, updates and samples until each level, and the speed-up over one learner."""
+    rows: list[Row] = []
+    for kind in ("zero", "pre"):
+        alone = limited_curve(study, limited, kind, 1)
+        for learners in limited.learners:
+            curve = limited_curve(study, limited, kind, learners)
+            row: Row = {"figure": 13, "row": f"{kind}-{learners}", "t2f": float(curve.t2f[:, -1].mean())}
+            row |= {"updates": float(curve.updates[-1]), "learners": learners}
+            for level in LEVELS:
+                one, many = reaches(alone, level, alone.updates), reaches(curve, level, curve.updates)
+                row[f"updates_to_{level:.0f}"] = many
+                row[f"samples_to_{level:.0f}"] = reaches(curve, level, curve.samples)
+                row[f"speed_up_to_{level:.0f}"] = one / many if one and many else None
+            rows.append(row)
+    return rows
+
+
+def rows_of_figure_14(study: Study, limited: Limited) -> list[Row]:
+    """Give updates until each level: without devices zero-1, zero-4 and pre-4, then pre-4 on devices.
+
+    ``fewer_than_zero_1`` and ``fewer_than_zero_4`` are the paper's 30 to 40 and 3 to 4.
+    """
+    zero = {k: limited_curve(study, limited, "zero", k) for k in (1, 4)}
+    curves = {f"zero-{k}": curve for k, curve in zero.items()} | {
+        "pre-4": limited_curve(study, limited, "pre", 4)
+    }
+    curves |= {
+        f"pre-4, {label}": limited_curve(study, limited, "pre", 4, case) for case, label in DEVICES.items()
+    }
+    rows: list[Row] = []
+    for name, curve in curves.items():
+        row: Row = {
+            "figure": 14,
+            "row": name,
+            "t2f": float(curve.t2f[:, -1].mean()),
+            "updates": float(curve.updates[-1]),
+        }
+        for level in LEVELS:
+            own = reaches(curve, level, curve.updates)
+            row[f"updates_to_{level:.0f}"] = own
+            for k in (1, 4):
+                other = reaches(zero[k], level, zero[k].updates)
+                row[f"fewer_than_zero_{k}_to_{level:.0f}"] = other / own if own and other else None
+        rows.append(row)
+    return rows
