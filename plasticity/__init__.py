@@ -5,6 +5,8 @@ pulse a spike makes, and ``plastic_synapses`` joins a rule and a storage into a 
 """
 
 from snnrl.plasticity import devices, pulses, rules
+from snnrl.plasticity.al2o3 import Al2O3
+from snnrl.plasticity.crossbar import Crossbar
 from snnrl.plasticity.device import Device
 from snnrl.plasticity.memristive import (
     IdealWeights,
@@ -23,6 +25,8 @@ __all__ = [
     "RSTDP",
     "TDLTP",
     "VTEAM",
+    "Al2O3",
+    "Crossbar",
     "Device",
     "Exponential",
     "IdealWeights",

@@ -9,12 +9,14 @@ from snnrl.tasks import rewards
 from snnrl.tasks.base import Task, TaskKernel, make, names, register, source_of
 from snnrl.tasks.cartpole import DIFFICULTIES, CartPole, Difficulty
 from snnrl.tasks.gym_task import GymTask
+from snnrl.tasks.rotary_pendulum import RotaryPendulum
 
 __all__ = [
     "DIFFICULTIES",
     "CartPole",
     "Difficulty",
     "GymTask",
+    "RotaryPendulum",
     "Task",
     "TaskKernel",
     "make",

@@ -295,7 +295,7 @@ def closed_loop(engine: EngineCase) -> tuple[list[list[int]], list[int], dict[st
     task = tasks.CartPole()
     session = make_session(engine.name, agent(), task, rewards.make("gaussian").bind(task), [21], EPISODES,
                            **engine.options)  # fmt: skip
-    traces = session.trace_episodes(EPISODES)
+    traces = session.trace_episodes(5) + session.trace_episodes(EPISODES - 5)
     lengths = session.state["lengths"][0, :EPISODES].tolist()
     return [trace[:, 2].astype(int).tolist() for trace in traces], lengths, session.learned()
 

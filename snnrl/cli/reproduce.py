@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,7 +19,22 @@ if TYPE_CHECKING:
 EXAMPLE = "Example:  snnrl reproduce wu2019 --table 1 --agents 250 --json table-1.json"
 
 STUDIES = ("wu2019",)
-_HEAD = ("", "t2f", "paper", "updates", "paper", "gain/update", "paper")
+_COLUMNS = {
+    "t2f": ("t2f", ".0f"),
+    "paper_t2f": ("paper", ".0f"),
+    "updates": ("updates", ",.0f"),
+    "paper_updates": ("paper", ",.0f"),
+    "efficiency": ("gain/update", ".4f"),
+    "paper_efficiency": ("paper", ".4f"),
+    "speed_up_to_3500": ("speed-up", ".1f"),
+    "samples_to_3500": ("samples", ",.0f"),
+    "fewer_than_zero_1_to_3500": ("fewer than zero-1", ".1f"),
+    "fewer_than_zero_4_to_3500": ("than zero-4", ".1f"),
+    "value_min": ("value from", ".2f"),
+    "value_max": ("to", ".2f"),
+    "decided": ("decided", ".0%"),
+}
+"""Numbers that are printed where a row has them; samples, speed-ups and ratios are those until a t2f of 3500."""
 
 
 def reproduce(
@@ -120,19 +135,17 @@ def _bar() -> Iterator[Callable[[Stage], None]]:
 
 
 def _print(result: dict[str, Any]) -> None:
-    agents = result["settings"]["agents"]
-    rows = [_cells(row) for row in result["rows"]]
-    print_table(f"wu2019: {agents} agents a row", _HEAD, rows)
+    rows = result["rows"]
+    shown = {key: how for key, how in _COLUMNS.items() if any(row.get(key) is not None for row in rows)}
+    head = ("", *(label for label, _ in shown.values()))
+    cells = [[row["row"], *(_cell(row.get(key), how) for key, (_, how) in shown.items())] for row in rows]
+    print_table(f"wu2019: {result['settings']['agents']} agents a row", head, cells)
     if result.get("reduction") is not None:
-        print(
-            f"\nBaseline / Manhattan PQ: {result['reduction']:.0f} times fewer updates (paper: {result['paper_reduction']:.0f})"
-        )
+        ours, paper = result["reduction"], result["paper_reduction"]
+        print(f"\nBaseline / Manhattan PQ: {ours:.0f} times fewer updates (paper: {paper:.0f})")
     for picture in result["pictures"]:
         print(picture)
 
 
-def _cells(row: dict[str, Any]) -> Sequence[str]:
-    formats = {"t2f": ".0f", "paper_t2f": ".0f", "updates": ",.0f", "paper_updates": ",.0f",
-               "efficiency": ".4f", "paper_efficiency": ".4f"}  # fmt: skip
-    values = (format(row[key], form) if row.get(key) is not None else "" for key, form in formats.items())
-    return (row["row"], *values)
+def _cell(value: float | None, how: str) -> str:
+    return "" if value is None else format(value, how)

@@ -73,7 +73,8 @@ class Simulation:
     variables
         Values at the end by ``"part.variable"``, SI units, shaped as in the lowered model.
     seconds_per_dt
-        Wall time per dt, without the first environment step, which may compile.
+        Wall time per dt, without the first environment step, which may compile; of a standalone program, whose
+        compilation is apart, the time of the whole program.
     """
 
     dt: float

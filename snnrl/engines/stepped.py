@@ -150,6 +150,7 @@ class SteppedSession(Session):
     ) -> list[NDArray[Any]]:
         """Run the next episodes of a session with one agent and return the trace of each."""
         first, self.recorder = int(self.episodes[0]), _Recorder([])
+        self.state["counters"][:, Counter.FINISHED] = 0
         most = episodes * (self.task.max_steps + 2)
         self.run(most, Stop(first + episodes), learning, exploration)
         (_, trace), self.recorder = self.recorder.result(), None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,7 +53,9 @@ def simulate_standalone(network: Network, lowered: LoweredNetwork, seed: int, st
     for name in wanted:
         if name not in compiled.names:
             raise UnknownNameError("variable", name, compiled.names)
+    began = time.perf_counter()
     found, written = compiled.run(compiled.start(seed), _given(compiled, seed, stimulus))
+    seconds = time.perf_counter() - began
     books = Reader(written)
     step = int(books.take(np.int64, len(Counter))[Counter.STEP])
     spikes = rasters(lowered, books.take(np.int32).reshape(-1, 3), stimulus.env_steps * lowered.env_steps)
@@ -60,7 +63,7 @@ def simulate_standalone(network: Network, lowered: LoweredNetwork, seed: int, st
     if stimulus.env_steps:
         signals |= stimulus.signals_at(-1)
     values = {name: compiled.present(found, name, step, signals) for name in wanted}
-    return Simulation(lowered.dt, spikes, values)
+    return Simulation(lowered.dt, spikes, values, seconds / max(step, 1))
 
 
 def _compile(network: Network, lowered: LoweredNetwork, stimulus: Stimulus, dtype: str) -> Compiled:
