@@ -20,7 +20,7 @@ from snnrl.engines.bindsnet.native import choose_nodes
 from snnrl.engines.bindsnet.nodes import EncodedNodes
 from snnrl.engines.bindsnet.simulator import simulator as make_simulator
 from snnrl.engines.reference import ReferenceAgent
-from snnrl.engines.reference_simulator import ReferenceSimulator
+from snnrl.engines.reference.simulator import ReferenceSimulator
 from snnrl.engines.simulator import Simulator
 from snnrl.equations.lower import lower
 from snnrl.equations.lowered import LoweredNetwork

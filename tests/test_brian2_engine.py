@@ -13,7 +13,7 @@ import pytest
 
 from snnrl import networks, tasks
 from snnrl.engines.brian2.simulator import Brian2Simulator, simulator
-from snnrl.engines.reference_simulator import ReferenceSimulator
+from snnrl.engines.reference.simulator import ReferenceSimulator
 from snnrl.equations.lower import lower
 from snnrl.errors import InvalidValueError, UnknownNameError, UnsupportedError
 from snnrl.model import Network, Neurons, Pairs, Synapses

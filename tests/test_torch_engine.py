@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from snnrl import networks, random, tasks
-from snnrl.engines.reference_simulator import ReferenceSimulator
+from snnrl.engines.reference.simulator import ReferenceSimulator
 from snnrl.engines.simulator import Simulator
 from snnrl.engines.tensors import random as tensor_random
 from snnrl.engines.tensors.expressions import Draw, Expression, torch_functions

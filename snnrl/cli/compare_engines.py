@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -110,6 +111,7 @@ def _compare(variants: Sequence[Variant], seconds: float, episodes: int, seed: i
         try:
             return compare(variants, seconds, episodes, seed, advance)
         except KeyboardInterrupt:
+            print("snnrl: interrupted, nothing was written", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
 
 

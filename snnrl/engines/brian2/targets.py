@@ -39,11 +39,13 @@ def code_object(target: str) -> Any:
 def preferences() -> Iterator[None]:
     """Set the target of the code whose class cannot be given, for the time being; the user's preference comes back.
 
-    That code makes connections and queues spikes, one call of a method each: nothing to compile.
+    That code makes connections and queues spikes, one call of a method each: nothing to compile. Ctrl-C is left to
+    Python: Brian2 would end the present run quietly and let the training go on.
     """
-    before = brian2.prefs.codegen.target
-    brian2.prefs.codegen.target = "numpy"
+    prefs = brian2.prefs
+    before = prefs.codegen.target, prefs.core.stop_on_keyboard_interrupt
+    prefs.codegen.target, prefs.core.stop_on_keyboard_interrupt = "numpy", False
     try:
         yield
     finally:
-        brian2.prefs.codegen.target = before
+        prefs.codegen.target, prefs.core.stop_on_keyboard_interrupt = before
