@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -314,6 +315,22 @@ def test_drive_in_pieces_is_drive_in_one() -> None:
     pieces.check()
     found, expected = (p.engine.variable("synapses", "w") for p in (pieces, whole))
     np.testing.assert_array_equal(found, expected)
+
+
+def test_ctrl_c_reaches_the_caller() -> None:
+    """Brian2 by itself would end the run quietly, and the training would go on."""
+    pair = Pair(gadget())
+
+    def loop() -> Iterator[Any]:
+        yield np.ones(1, dtype=bool)
+        signal.raise_signal(signal.SIGINT)
+        yield np.ones(1, dtype=bool)
+
+    with pytest.raises(KeyboardInterrupt):
+        pair.engine.drive(loop())
+    before = pair.engine.step
+    pair.engine.advance(np.ones(1, dtype=bool))
+    assert pair.engine.step == before + pair.lowered.env_steps
 
 
 def test_evaluation_draws_from_streams_of_its_own_from_step_zero() -> None:

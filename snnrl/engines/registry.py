@@ -129,7 +129,7 @@ def make_session(name: str, model: AgentModel, task: Task, reward: Reward, seeds
     dtype
         ``"float64"`` or ``"float32"``.
     threads
-        Of the fast engine; changes no number.
+        Of the fast engine and of standalone programs; changes no number.
     options
         Of the engine, see `Engine.options`.
 
@@ -148,7 +148,7 @@ def make_session(name: str, model: AgentModel, task: Task, reward: Reward, seeds
     if chosen.get("target") == STANDALONE:
         from snnrl.engines.brian2.standalone import StandaloneSession
 
-        return StandaloneSession(model, task, reward, seeds, episodes, dtype)
+        return StandaloneSession(model, task, reward, seeds, episodes, dtype, threads)
     from snnrl.engines.stepped import SteppedSession
 
     return SteppedSession(name, model, task, reward, seeds, episodes, dtype, **chosen)
