@@ -12,7 +12,7 @@ from snnrl.errors import InvalidValueError
 from snnrl.model import AgentModel, Network
 
 if TYPE_CHECKING:
-    from snnrl.engines.open_loop import Simulation, Stimulus
+    from snnrl.engines.open_loop import Simulation
     from snnrl.equations.lowered import LoweredNetwork
 
 _LONGEST_WINDOW = 200
@@ -70,6 +70,7 @@ def simulate(model: Network | AgentModel, duration: str, engine: str = "fast", *
     >>> snnrl.simulate(snnrl.Network((cells,)), "50*ms").spikes["cells"].sum(axis=0)
     array([4, 4, 4])
     """
+    from snnrl.engines.open_loop import Stimulus
     from snnrl.engines.registry import simulate_on
 
     network = model.network if isinstance(model, AgentModel) else model
@@ -78,16 +79,9 @@ def simulate(model: Network | AgentModel, duration: str, engine: str = "fast", *
     )
     given = {name: np.asarray(spikes, dtype=bool) for name, spikes in (inputs or {}).items()}
     values = {name: np.asarray(v, dtype=np.float64) for name, v in (signals or {}).items()}
-    stimulus = _stimulus(env_steps, given, values, learning)
+    stimulus = Stimulus(env_steps, given, values, learning)
     stimulus.check(lowered)
     return simulate_on(engine, network, lowered, seed, stimulus, variables, dtype, **options)
-
-
-def _stimulus(env_steps: int, inputs: Mapping[str, NDArray[np.bool_]], signals: Mapping[str, NDArray[np.float64]],
-              learning: bool) -> Stimulus:  # fmt: skip
-    from snnrl.engines.open_loop import Stimulus
-
-    return Stimulus(env_steps, inputs, signals, learning)
 
 
 def _lowered(network: Network, env_step: str | None, duration: str) -> tuple[LoweredNetwork, int]:
