@@ -64,7 +64,7 @@ UNSUPPORTED: dict[tuple[str, str], str] = {
 
 SLOW_TO_BUILD = {"brian2-cython": "C++ is compiled for every model", "brian2-standalone": "the same"}
 """Engines that run only the models of `CORE`, with the reason; their own test files cover more."""
-CORE = ("td-ltp", "adaptive")
+CORE = ("td-ltp",)
 
 WEIGHTS = 1e-9
 """Relative agreement of weights in float64: the order of sums differs between engines, the numbers do not."""
