@@ -14,7 +14,6 @@ from snnrl.engines.books import Control, Counter
 from snnrl.engines.fast.cache import load_module
 from snnrl.engines.fast.generate import CompiledTask, Kernel, generate
 from snnrl.engines.fast.prepare import lowered_agent
-from snnrl.engines.initial import initial_values
 from snnrl.engines.session import Session, State, Stop, signal_parameters, value_parameters
 from snnrl.errors import InvalidValueError
 from snnrl.model import AgentModel
@@ -89,7 +88,7 @@ class FastSession(Session):
         state["lengths"], state["rewards"] = np.zeros((n, episodes), np.int32), np.zeros((n, episodes))
         state["counters"][:, Counter.SOLVED_AT] = -1
         state["streams"] = self._stream_bases()
-        self._fill_initial(state)
+        self.kernel.fill_initial(state, self.seeds)
         return state
 
     def _change_streams(self) -> None:
@@ -99,22 +98,6 @@ class FastSession(Session):
         ids = [random.stream_id(self.stream_name(name)) for name in self.kernel.streams.names]
         bases = [[random.stream_base(int(seed), stream) for stream in ids] for seed in self.seeds]
         return np.array(bases, dtype=np.uint64)
-
-    def _fill_initial(self, state: State) -> None:
-        """Evaluate initial values per agent, in the order of the model's entries."""
-        for part, arrays in self._parts():
-            for row, seed in enumerate(self.seeds):
-                for variable, value in initial_values(part, int(seed)).items():
-                    name = arrays[variable]
-                    target = self.kernel.initial_arrays.get(name, name)
-                    state[target][row] = value
-                    state[name][row] = value
-
-    def _parts(self) -> list[tuple[Any, dict[str, str]]]:
-        parts: list[tuple[Any, dict[str, str]]] = [
-            (p.lowered, p.variable | p.shared) for p in self.kernel.populations
-        ]
-        return parts + [(g.lowered, g.array) for g in self.kernel.groups]
 
     # ------------------------------------------------------------------ running
 
@@ -163,7 +146,7 @@ class FastSession(Session):
 
     def variable(self, part: str, name: str) -> NDArray[Any]:
         """Return a variable of a population or synapse group, ``[agents, ...]``, as it is stored."""
-        for owner, arrays in self._parts():
+        for owner, arrays in self.kernel.parts:
             if owner.name == part and name in arrays:
                 return self.state[arrays[name]]
         raise InvalidValueError(

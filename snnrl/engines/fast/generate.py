@@ -20,6 +20,7 @@ from snnrl.engines.fast.library import header
 from snnrl.engines.fast.populations import Population, Streams
 from snnrl.engines.fast.render import Constants, Source
 from snnrl.engines.fast.synapses import SynapseGroup
+from snnrl.engines.initial import initial_values
 from snnrl.equations.lowered import LoweredNetwork
 from snnrl.model import AgentModel
 
@@ -77,6 +78,23 @@ class Kernel:
     populations: list[Population]
     initial_arrays: dict[str, str]
     entries: dict[str, list[str]]
+
+    @property
+    def parts(self) -> list[tuple[Any, dict[str, str]]]:
+        """Populations and groups, lowered, each with the array of every variable."""
+        parts: list[tuple[Any, dict[str, str]]] = [
+            (p.lowered, p.variable | p.shared) for p in self.populations
+        ]
+        return parts + [(g.lowered, g.array) for g in self.groups]
+
+    def fill_initial(self, state: dict[str, NDArray[Any]], seeds: NDArray[np.int64]) -> None:
+        """Evaluate initial values per agent, in the order of the model's entries, into the arrays of ``state``."""
+        for part, arrays in self.parts:
+            for row, seed in enumerate(seeds):
+                for variable, value in initial_values(part, int(seed)).items():
+                    name = arrays[variable]
+                    state[self.initial_arrays.get(name, name)][row] = value
+                    state[name][row] = value
 
 
 def generate(

@@ -13,7 +13,7 @@ from snnrl import random
 from snnrl.engines.books import Control, Counter
 from snnrl.engines.fast.cache import load_module
 from snnrl.engines.fast.generate import generate_network
-from snnrl.engines.initial import initial_values, shape_of
+from snnrl.engines.initial import shape_of
 from snnrl.engines.simulator import LEARNING_SIGNALS, Mask, Simulator, State, check_clamp
 from snnrl.equations.lowered import LoweredNetwork, LoweredSynapses
 from snnrl.errors import SimulationError, UnknownNameError
@@ -60,12 +60,7 @@ class FastSimulator(Simulator):
         for population in self.kernel.populations:
             shape = (self.n_agents, self.network.env_steps, population.lowered.size)
             state[population.record] = np.zeros(shape, np.uint8)
-        for part, arrays in self._parts():
-            for row, seed in enumerate(self.seeds):
-                for variable, value in initial_values(part, int(seed)).items():
-                    array = arrays[variable]
-                    for name in {array, self.kernel.initial_arrays.get(array, array)}:
-                        state[name][row] = value
+        self.kernel.fill_initial(state, self.seeds)
         state["streams"] = self._streams()
         return state
 
@@ -73,12 +68,6 @@ class FastSimulator(Simulator):
         ids = [random.stream_id(self.prefix + name) for name in self.kernel.streams.names]
         bases = [[random.stream_base(int(seed), stream) for stream in ids] for seed in self.seeds]
         return np.array(bases, dtype=np.uint64).reshape(self.n_agents, len(ids))
-
-    def _parts(self) -> list[tuple[Any, dict[str, str]]]:
-        parts: list[tuple[Any, dict[str, str]]] = [
-            (p.lowered, p.variable | p.shared) for p in self.kernel.populations
-        ]
-        return parts + [(g.lowered, g.array) for g in self.kernel.groups]
 
     def begin_phase(self, prefix: str) -> None:
         """Count from zero and draw from other streams, see `Simulator.begin_phase`."""
@@ -183,7 +172,7 @@ class FastSimulator(Simulator):
         self.state[array][:] = values
 
     def _array(self, part: str, variable: str) -> str:
-        for owner, arrays in self._parts():
+        for owner, arrays in self.kernel.parts:
             if owner.name == part:
                 if variable not in arrays:
                     raise UnknownNameError(f"variable of {part!r}", variable, arrays)
