@@ -460,15 +460,6 @@ def test_figures_are_drawn_with_their_rows(figure: int, tmp_path: Path) -> None:
     json.dumps(result, allow_nan=False)
 
 
-def test_curve_reaches_a_level_between_its_checkpoints() -> None:
-    t2f = np.array([[100.0, 300.0, 200.0], [300.0, 500.0, 600.0]])
-    curve = limited.Curve(np.array([10.0, 20.0, 40.0]), np.array([20.0, 40.0, 80.0]), t2f, np.zeros((3, 42)))
-    assert curves.reaches(curve, 100.0, curve.updates) == pytest.approx(5.0)
-    assert curves.reaches(curve, 300.0, curve.updates) == pytest.approx(15.0)
-    assert curves.reaches(curve, 300.0, curve.samples) == pytest.approx(30.0)
-    assert curves.reaches(curve, 500.0, curve.updates) is None
-
-
 def test_nothing_else_can_be_reproduced() -> None:
     with pytest.raises(InvalidValueError, match=r"^--table: got 3, allowed: 1 or 2$"):
         wu2019.reproduce(table=3)

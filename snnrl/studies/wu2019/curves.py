@@ -6,10 +6,10 @@ import dataclasses
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from snnrl.networks.crossbar_equations import hidden_layer, output_neuron, push_probability
 from snnrl.studies.wu2019.approaches import Approach, approaches, manhattan_name
+from snnrl.studies.wu2019.levels import Ratio, fewer, reaches
 from snnrl.studies.wu2019.limited import (
     Curve,
     Limited,
@@ -172,17 +172,6 @@ def rows_of_figure_12(study: Study, limited: Limited) -> list[Row]:
     ]  # fmt: skip
 
 
-def reaches(curve: Curve, level: float, axis: NDArray[np.float64]) -> float | None:
-    """Give where the mean t2f first reaches a level, on one of the curve's axes, between checkpoints linearly."""
-    t2f = np.append(0.0, curve.t2f.mean(axis=0))
-    x = np.append(0.0, axis)
-    above = np.flatnonzero(t2f >= level)
-    if above.size == 0:
-        return None
-    k = int(above[0])
-    return float(x[k - 1] + (x[k] - x[k - 1]) * (level - t2f[k - 1]) / (t2f[k] - t2f[k - 1]))
-
-
 def rows_of_figure_13(study: Study, limited: Limited) -> list[Row]:
     """Give, per number of learners, updates and samples until each level, and the speed-up over one learner."""
     rows: list[Row] = []
@@ -193,10 +182,9 @@ def rows_of_figure_13(study: Study, limited: Limited) -> list[Row]:
             row: Row = {"figure": 13, "row": f"{kind}-{learners}", "t2f": float(curve.t2f[:, -1].mean())}
             row |= {"updates": float(curve.updates[-1]), "learners": learners}
             for level in LEVELS:
-                one, many = reaches(alone, level, alone.updates), reaches(curve, level, curve.updates)
-                row[f"updates_to_{level:.0f}"] = many
+                row[f"updates_to_{level:.0f}"] = reaches(curve, level, curve.updates)
                 row[f"samples_to_{level:.0f}"] = reaches(curve, level, curve.samples)
-                row[f"speed_up_to_{level:.0f}"] = one / many if one and many else None
+                row |= _ratio(f"speed_up_to_{level:.0f}", fewer(curve, alone, level))
             rows.append(row)
     return rows
 
@@ -222,10 +210,13 @@ def rows_of_figure_14(study: Study, limited: Limited) -> list[Row]:
             "updates": float(curve.updates[-1]),
         }
         for level in LEVELS:
-            own = reaches(curve, level, curve.updates)
-            row[f"updates_to_{level:.0f}"] = own
+            row[f"updates_to_{level:.0f}"] = reaches(curve, level, curve.updates)
             for k in (1, 4):
-                other = reaches(zero[k], level, zero[k].updates)
-                row[f"fewer_than_zero_{k}_to_{level:.0f}"] = other / own if own and other else None
+                row |= _ratio(f"fewer_than_zero_{k}_to_{level:.0f}", fewer(curve, zero[k], level))
         rows.append(row)
     return rows
+
+
+def _ratio(name: str, ratio: Ratio) -> Row:
+    """Give a ratio and the ends of its interval as parts of a row."""
+    return {name: ratio.value, f"{name}_low": ratio.low, f"{name}_high": ratio.high}

@@ -151,7 +151,7 @@ def pre_train_off_policy(
 
 
 class Curve(NamedTuple):
-    """Re-training along its checkpoints."""
+    """Re-training along its checkpoints, the first before it begins."""
 
     updates: FloatArray
     """Updates per weight, mean over agents, ``[checkpoints]``."""
@@ -178,14 +178,14 @@ def re_train(
     trained = train(agents, weights, states, limits, progress)
     plain = dataclasses.replace(agents, network=dataclasses.replace(network, rule="exact", device=None))
     test_states = settings.states("test", settings.test_states)
-    points = range(trained.weights.shape[1])
+    stages = np.concatenate([weights[:, None], trained.weights], axis=1)
     t2f = [
-        trial_lengths(plain, trained.weights[:, k], test_states, settings.test_trials, progress).mean(axis=1)
-        for k in points
+        trial_lengths(plain, stages[:, k], test_states, settings.test_trials, progress).mean(axis=1)
+        for k in range(stages.shape[1])
     ]
     return Curve(
-        trained.updates.mean(axis=0),
-        trained.steps.mean(axis=0) * learners,
+        np.append(0.0, trained.updates.mean(axis=0)),
+        np.append(0.0, trained.steps.mean(axis=0) * learners),
         np.stack(t2f, axis=1),
-        trained.weights[0],
+        stages[0],
     )
