@@ -45,21 +45,22 @@ def test_ratio_of_two_curves_by_hand() -> None:
     assert fewer(slow, fast, 150.0) == pytest.approx((0.25, 0.25, 0.25))
 
 
-def test_interval_holds_the_ratio_and_widens_with_the_agents_spread() -> None:
+def test_interval_holds_the_ratio_and_follows_spread_and_number_of_agents() -> None:
     rng = np.random.default_rng(1)
     grid = np.linspace(0.0, 1.0, 6)
-    widths = []
-    for spread in (1.0, 20.0):
+    widths = {}
+    for agents, spread in ((50, 1.0), (50, 20.0), (800, 20.0)):
         slow, fast = (
-            Curve(scale * grid, grid, 200.0 * grid + spread * rng.standard_normal((50, 6)), np.zeros(42))
+            Curve(scale * grid, grid, 200.0 * grid + spread * rng.standard_normal((agents, 6)), np.zeros(42))
             for scale in (100.0, 25.0)
         )
         value, low, high = fewer(fast, slow, 120.0)
         assert value is not None and low is not None and high is not None
         assert low < value < high
         assert value == pytest.approx(4.0, rel=0.1)
-        widths.append(high - low)
-    assert widths[1] > 3 * widths[0]
+        widths[agents, spread] = high - low
+    assert widths[50, 20.0] > 3 * widths[50, 1.0]
+    assert widths[800, 20.0] == pytest.approx(widths[50, 20.0] / 4, rel=0.4)
 
 
 def test_a_level_that_one_curve_never_reaches() -> None:

@@ -71,7 +71,5 @@ def _crossing(t2f: FloatArray, level: float, axis: FloatArray) -> float:
 
 
 def _ratio(ours: float, theirs: float) -> float:
-    """Divide updates; not a number where nothing can be said: both never, or ours at once."""
-    if ours == 0 or (math.isinf(ours) and math.isinf(theirs)):
-        return math.nan
-    return theirs / ours
+    """Divide updates; not a number where nothing can be said: both never (inf / inf), or ours at once."""
+    return theirs / ours if ours else math.nan
