@@ -29,6 +29,7 @@ def test_a_level_is_reached_between_checkpoints() -> None:
 def test_agents_that_begin_at_the_level_need_no_updates() -> None:
     found = curve([[300.0, 200.0, 400.0]], [0.0, 10.0, 20.0])
     assert reaches(found, 240.0, found.updates) == 0.0
+    assert fewer(found, curve([[0.0, 200.0, 400.0]], [0.0, 10.0, 20.0]), 240.0).value is None
 
 
 def test_a_peak_that_does_not_last_does_not_count() -> None:
