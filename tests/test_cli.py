@@ -9,6 +9,7 @@ import pytest
 
 from snnrl.cli import main, progress
 from snnrl.cli.progress import progress_text, share_done
+from snnrl.cli.text import print_table
 from snnrl.errors import InvalidValueError
 from snnrl.training.config import TrainingConfig
 from snnrl.training.files import write_json
@@ -69,6 +70,18 @@ def test_train_help_lists_every_option() -> None:
             assert f"--{name.replace('_', '-')}" in page
     for option in ("--out", "--resume", "--json", "--set"):
         assert option in page
+
+
+def test_a_table_in_a_file_is_not_cut(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    words = [f"column-number-{k}" for k in range(30)]
+    print_table("wide", words, [words])
+    assert [line.split() for line in capsys.readouterr().out.splitlines()[1:]] == [words, words]
+    monkeypatch.setenv("COLUMNS", "60")
+    print_table("wide", words, [words])
+    assert all(len(line) <= 60 for line in capsys.readouterr().out.splitlines())
 
 
 def test_without_a_command_help_is_shown() -> None:
