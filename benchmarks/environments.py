@@ -40,6 +40,8 @@ RECIPES = {
     "jax": Recipe(("jax",), ("jax", "numpy")),
     "jax-cuda": Recipe(("jax_cuda13_plugin", "jax"), ("jax[cuda13]", "numpy")),
     "nest": Recipe(("nest",), ("nest-simulator>=3.10,<3.11", "numpy", "gymnasium")),
+    # The binary of aihwkit 1.1.0 loads beside torch 2.10 only (docs/crossbar.md).
+    "aihwkit": Recipe(("aihwkit.simulator.tiles",), ("aihwkit==1.1.0", "torch==2.10.0")),
     # SpikingJelly asks for torchaudio and more that its neurons and learners do not need.
     "torch-libraries": Recipe(
         ("norse.torch", "snntorch", "spikingjelly.activation_based.learning"),
