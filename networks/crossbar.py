@@ -126,6 +126,9 @@ class CrossbarActorCritic:
         finite(self, "bias")
         exact = "manhattan or variable-amplitude where a device is given: its pulses are not exact"
         require(self.device is None or self.rule != "exact", self, "rule", exact)
+        noise = "a device with a spread of thresholds only (rate_dtod, range_dtod and update_std 0)"
+        plain = self.device is None or self.device.only_thresholds
+        require(plain, self, "device", noise)
 
     def inputs(self, task: Task) -> int:
         """Return the inputs of a network for a task: what is observed, and the constant.

@@ -15,6 +15,7 @@ from snnrl.networks.crossbar_equations import (
     layer_change,
     output_neuron,
     push_probability,
+    reward_td_error,
     td_error,
 )
 from snnrl.plasticity.al2o3 import Al2O3
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 ACTION_STREAM, START_STREAM = "crossbar/action", "crossbar/start"
+EVALUATION = "evaluation/"
+"""Beginning of the names of the streams of trials that teach nothing."""
 DISCOUNT_TRIALS, DISCOUNT_STEP = 50, 0.02
 """Adjusting gamma: how often (trials), and by how much (section III.A.1)."""
 
@@ -184,10 +187,18 @@ class CrossbarAgent:
         self._discount = DiscountRule(network.gamma, network.discount_below)
         self.begin_trial()
 
-    def begin_trial(self) -> None:
-        """Forget the last transition; the random numbers of a trial depend on its number alone."""
+    def begin_trial(self, evaluation: int | None = None) -> None:
+        """Forget the last transition; the random numbers of a trial depend on its number alone.
+
+        Parameters
+        ----------
+        evaluation
+            Number of a trial that teaches nothing; it has random numbers of its own.
+        """
         self._step, self._last = 0, (np.zeros(self.n_inputs), 0.0)
         self._draws = np.zeros(0)
+        phase, self._trial = ("", self.trials) if evaluation is None else (EVALUATION, evaluation)
+        self._stream = stream_id(f"{phase}{ACTION_STREAM}/0")
 
     def inputs(self, observation: ArrayLike) -> FloatArray:
         """Give the network's inputs: the scaled observation and the constant, shape ``[n_inputs]``."""
@@ -209,9 +220,15 @@ class CrossbarAgent:
         hidden_layer(w, x, y, hidden, self.n_inputs, size)
         return output_neuron(w, y, output, size)
 
-    def act(self, observation: ArrayLike) -> int:
-        """Draw an action for the present step of the trial."""
-        chance, draw = self.probability(observation), self._draw()
+    def act(self, observation: ArrayLike, exploration: float = 1.0) -> int:
+        """Draw an action for the present step of the trial.
+
+        Parameters
+        ----------
+        exploration
+            Scale of the random number around 1/2: with 0 the likelier action is taken.
+        """
+        chance, draw = self.probability(observation), 0.5 + exploration * (self._draw() - 0.5)
         if self.network.adc_bits:
             levels = 2.0**self.network.adc_bits - 1.0
             chance, draw = digitised(chance, levels), float(np.floor(draw * (levels + 1.0))) / levels
@@ -225,8 +242,7 @@ class CrossbarAgent:
             return self._generator.byte() / 256.0
         if self._step >= self._draws.size:
             # A number depends on its place alone: a longer draw begins with the same ones.
-            stream, size = stream_id(f"{ACTION_STREAM}/0"), 2 * self._step + 64
-            self._draws = uniform(self.seed, stream, self.trials, size)
+            self._draws = uniform(self.seed, self._stream, self._trial, 2 * self._step + 64)
         return float(self._draws[self._step])
 
     @property
@@ -247,13 +263,22 @@ class CrossbarAgent:
                      network.actor_rate, network.actor_hidden_rate, *sizes)  # fmt: skip
         return np.array(change)
 
-    def learn(self, observation: ArrayLike, following: ArrayLike, failed: bool) -> bool:
-        """Learn from the last action, which led from one observation to the following; return whether it did."""
+    def learn(
+        self, observation: ArrayLike, following: ArrayLike, failed: bool, reward: float | None = None
+    ) -> bool:
+        """Learn from the last action, which led from one observation to the following; return whether it did.
+
+        Parameters
+        ----------
+        reward
+            Of the last action; None: that of equation 1.
+        """
         inputs, surprise = self._last
         self._step += 1
         if not abs(surprise) > self.gate and self.gate > 0.0:
             return False
-        error = td_error(failed, self.gamma, self.value(observation), self.value(following))
+        gained = (-1.0 if failed else 0.0) if reward is None else reward
+        error = reward_td_error(gained, failed, self.gamma, self.value(observation), self.value(following))
         self.store.change(self.wanted(inputs, surprise, error), inputs)
         self.updates += 1
         return True
@@ -278,20 +303,15 @@ class CrossbarAgent:
         """Go to the next step without learning."""
         self._step += 1
 
-    def end_trial(self, success: bool, counts: bool = True) -> None:
+    def end_trial(self, success: bool) -> None:
         """Count a trial, adjust the discount rate if that is asked for, and begin the next.
 
         Parameters
         ----------
         success
             Whether it reached the step limit.
-        counts
-            False: the trial taught nothing, and neither gate nor discount rate shall know of it.
         """
         self.trials += 1
-        if not counts:
-            self.begin_trial()
-            return
         self.successes += success
         if self.network.variable_discount:
             self.gamma = self._discount.after_trial(self.trials, success)

@@ -90,6 +90,11 @@ def td_error(failed: bool, gamma: float, value: float, next_value: float) -> flo
     return -1.0 - value if failed else gamma * next_value - value
 
 
+def reward_td_error(reward: float, failed: bool, gamma: float, value: float, next_value: float) -> float:
+    """Equation 2 with any reward; with that of equation 1 it is :func:`td_error` to the last bit."""
+    return reward - value if failed else reward + gamma * next_value - value
+
+
 def importance(chance: float, action: int, behaviour: float) -> float:
     """Equation 6: how much likelier the policy takes the action than the policy that gathered the sample."""
     return (chance if action == 1 else 1.0 - chance) / behaviour

@@ -8,6 +8,7 @@ from typing import Any
 from snnrl.errors import InvalidValueError, UnknownNameError
 from snnrl.networks.actor_critic import ActorCritic
 from snnrl.networks.base import ActorNetwork
+from snnrl.networks.presets import PRESETS
 from snnrl.networks.reward_modulated import RewardModulated
 from snnrl.networks.rules import ACTOR_DECAY, ALONE_DECAY, actor_rule
 
@@ -22,6 +23,8 @@ def names() -> list[str]:
 def make(name: str, plasticity: str = "td-ltp", **parameters: Any) -> ActorNetwork:
     """Return the network ``name`` with the actors' plasticity rule and the fields that differ from the defaults.
 
+    Fields that are not given take the values of `snnrl.networks.presets.PRESETS` for the task it is built for.
+
     Raises
     ------
     UnknownNameError
@@ -32,12 +35,15 @@ def make(name: str, plasticity: str = "td-ltp", **parameters: Any) -> ActorNetwo
     if name not in _NETWORKS:
         raise UnknownNameError("network", name, _NETWORKS)
     network: type[ActorNetwork] = ActorCritic if name == "actor-critic" else RewardModulated
-    known = [f.name for f in fields(network) if not f.name.endswith("_rule")]
+    known = [f.name for f in fields(network) if f.name != "presets" and not f.name.endswith("_rule")]
     for parameter in parameters:
         if parameter not in known:
             raise UnknownNameError(f"parameter of network {name}", parameter, known)
     for parameter, value in parameters.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise InvalidValueError(f"{network.__name__}.{parameter}", value, "a number")
-    signal, decay = ("td_error", ACTOR_DECAY) if network is ActorCritic else ("reward_error", ALONE_DECAY)
-    return network(actor_rule=actor_rule(plasticity, signal, decay), **parameters)  # type: ignore[call-arg]
+    if network is RewardModulated:
+        return RewardModulated(actor_rule=actor_rule(plasticity, "reward_error", ALONE_DECAY), **parameters)
+    presets = {task: preset.without(parameters) for task, preset in PRESETS.items()}
+    rule = actor_rule(plasticity, "td_error", ACTOR_DECAY)
+    return ActorCritic(actor_rule=rule, presets=presets, **parameters)

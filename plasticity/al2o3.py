@@ -15,8 +15,8 @@ from snnrl.plasticity.pulses import Rectangular
 from snnrl.plasticity.validate import between, finite, not_negative, positive, require
 from snnrl.random import stream_id, uniform
 
-THRESHOLD_CASES = ("ideal", "30%", "full")
-"""The three assumptions of Wu et al., section II.B: no variation, +-30 %, and anything from 1 to 5.5 V."""
+THRESHOLD_CASES = ("ideal", "30%", "full", "spread")
+"""The three assumptions of Wu et al., section II.B: no variation, +-30 %, and anything from 1 to 5.5 V; and any spread."""
 SET, RESET = 0, 1
 
 
@@ -50,11 +50,11 @@ class Al2O3(Device):
     v_write, write_width
         The nominal write pulse: volt across the device, seconds.
     thresholds
-        One of `THRESHOLD_CASES`: how the thresholds of a crossbar are drawn.
+        One of `THRESHOLD_CASES`: how the thresholds are drawn, uniformly.
+    threshold_spread
+        Half-width of the case "spread", relative to the nominal threshold.
     g_min, g_max
         Conductance range, siemens.
-    alpha
-        Exponent of the overdrive by which a spiking synapse scales this device's step; 1 is assumed.
 
     References
     ----------
@@ -68,27 +68,42 @@ class Al2O3(Device):
     v_write: float = 3.0
     write_width: float = 5e-4
     thresholds: str = "ideal"
+    threshold_spread: float = 0.3
     g_min: float = 1e-5
     g_max: float = 1e-4
-    alpha: float = 1.0
 
     citation: ClassVar[str] = "Prezioso et al. 2015, Nature 521:61; law of snnrl"
+    polarities: ClassVar[tuple[str, ...]] = ("_set", "_reset")
     time_resolved: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        positive(self, "rate", "v_threshold", "v_write", "write_width", "g_min", "g_max", "alpha")
+        positive(self, "rate", "v_threshold", "v_write", "write_width", "g_min", "g_max")
         finite(self, "slope")
         not_negative(self, "slope")
         between(self, "saturation", 0.0, 1.0)
         require(self.rate < 0.5, self, "rate", "below 0.5, half the range in one pulse")
         require(self.g_max > self.g_min, self, "g_max", f"above g_min = {self.g_min:g} S")
         require(self.thresholds in THRESHOLD_CASES, self, "thresholds", ", ".join(THRESHOLD_CASES))
+        require(
+            0 <= self.threshold_spread < 1, self, "threshold_spread", "0 <= value < 1, relative to nominal"
+        )
+        require(self.threshold_dtod == 0, self, "threshold_dtod", "0: 'thresholds' says how they are drawn")
 
     @property
     def v_th(self) -> float:
         """Nominal threshold, volt."""
         return self.v_threshold
+
+    @property
+    def only_thresholds(self) -> bool:
+        """Whether nothing but the thresholds differs from device to device, and nothing from write to write."""
+        return self.rate_dtod == self.range_dtod == self.update_std == 0
+
+    @property
+    def alpha(self) -> float:
+        """No overdrive in this law: its dependence on voltage and threshold is exponential (:meth:`gain_text`)."""
+        return math.nan
 
     def pulse_step(self, u: ArrayLike, up: bool, pulse: Rectangular) -> FloatArray:
         """Step of a nominal device under both lines' pulses together."""
@@ -120,9 +135,30 @@ class Al2O3(Device):
             Set and reset threshold of each device, shape ``[2, size]``; uniform, set and reset independent.
         """
         draws = uniform(seed, stream_id("crossbar/thresholds"), 0, 2 * size).reshape(2, size)
-        low, high = {"ideal": (1.0, 1.0), "30%": (0.7, 1.3), "full": (1.0, 5.5)}[self.thresholds]
-        unit = 1.0 if self.thresholds == "full" else self.v_threshold
+        unit, low, high = self._threshold_range()
         return np.asarray(unit * (low + (high - low) * draws))
+
+    def _threshold_range(self) -> tuple[float, float, float]:
+        """Give the unit in volt, and the range of the thresholds in that unit."""
+        if self.thresholds == "full":
+            return 1.0, 1.0, 5.5
+        half = {"ideal": 0.0, "30%": 0.3, "spread": self.threshold_spread}[self.thresholds]
+        return self.v_threshold, 1.0 - half, 1.0 + half
+
+    def threshold_text(self) -> str:
+        """Expression of one draw of :meth:`draw_thresholds`."""
+        unit, low, high = self._threshold_range()
+        if low == high:
+            return f"{unit!r}*volt"
+        return f"{unit!r}*volt*({low!r} + {high - low!r}*rand())"
+
+    def nominal_gain(self, volts: float, both: float) -> float:
+        """Rate of a nominal device at ``volts`` relative to that at ``both``."""
+        return math.exp(self.slope * (volts - both))
+
+    def gain_text(self, threshold: str, volts: float, both: float) -> str:
+        """Expression of :meth:`nominal_gain` times :meth:`speed`."""
+        return f"exp({self.slope!r}*({self.v_threshold + volts - both!r} - {threshold}/volt))"
 
     def speed(self, threshold: ArrayLike) -> FloatArray:
         """Step of devices with these effective thresholds (volt), relative to a nominal one."""
@@ -134,3 +170,7 @@ class Al2O3(Device):
 
 AL2O3 = Al2O3()
 """Ideal thresholds, soft bounds."""
+AL2O3_SYNAPSE = Al2O3(rate=5e-3, slope=0.03, saturation=0.0)
+"""The device for learning that writes at every step: slope and saturation as in the study's figure 14 (docs/crossbar.md).
+The rate counts for spiking synapses alone: their longest overlap, 10 ms, moves a device by a tenth of its range, as it
+does parylene."""

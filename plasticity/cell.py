@@ -24,10 +24,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from snnrl.plasticity.device import G_MAX_FLOOR, RATE_FLOOR, THRESHOLD_FLOOR, Device
+from snnrl.plasticity.device import G_MAX_FLOOR, HUGE, RATE_FLOOR, Device
 from snnrl.plasticity.pulses import Rectangular
-
-_HUGE = 1e6  # upper bound where only the lower one of clip() is wanted
 
 
 @dataclass
@@ -52,7 +50,7 @@ class Fields:
         if std == 0:
             self.parameters[name] = nominal if unit == "1" else quantity
         else:
-            self.variable(name, unit, f"{quantity}*clip(1 + {std!r}*randn(), {floor!r}, {_HUGE!r})")
+            self.variable(name, unit, f"{quantity}*clip(1 + {std!r}*randn(), {floor!r}, {HUGE!r})")
 
 
 @dataclass(frozen=True)
@@ -83,13 +81,14 @@ class Cell:
     def declare(self, fields: Fields) -> None:
         """Add the constants, the conductance and the write counter of this device."""
         s, device = self.suffix, self.device
-        fields.drawn(f"v_th{s}", "volt", device.v_th, device.threshold_dtod, THRESHOLD_FLOOR)
+        for polarity in device.polarities:
+            self._declare_threshold(fields, f"v_th{polarity}{s}")
         fields.drawn(f"rate{s}", "1", 1.0, device.rate_dtod, RATE_FLOOR)
         fields.drawn(f"g_lo{s}", "siemens", device.g_min, device.range_dtod, 0.0)
         fields.drawn(f"g_hi{s}", "siemens", device.g_max, device.range_dtod, G_MAX_FLOOR)
-        self._declare_gain(fields, f"gain{s}", 2 * self.pulse.amplitude)
+        self._declare_gain(fields, "gain", 2 * self.pulse.amplitude)
         if self._outer_phases:
-            self._declare_gain(fields, f"gain_half{s}", self.pulse.amplitude)
+            self._declare_gain(fields, "gain_half", self.pulse.amplitude)
         mid = f"{(device.g_min + device.g_max) / 2!r}*siemens"
         trimmed = f"{mid}*(1 + {self.trim_std!r}*randn())" if self.trim_std > 0 else mid
         fields.variable(f"g{s}", "siemens", f"clip({trimmed}, g_lo{s}, g_hi{s})")
@@ -99,16 +98,27 @@ class Cell:
     def _outer_phases(self) -> bool:
         return self.waveform_steps > 0 or self.half_select
 
+    @property
+    def _own_rate(self) -> bool:
+        """Whether rates differ from device to device."""
+        return self.device.rate_dtod > 0 or "rand" in self.device.threshold_text()
+
+    def _declare_threshold(self, fields: Fields, name: str) -> None:
+        text = self.device.threshold_text()
+        if "rand" in text:
+            fields.variable(name, "volt", text)
+        else:
+            fields.parameters[name] = text
+
     def _declare_gain(self, fields: Fields, name: str, volts: float) -> None:
         """Switching rate at `volts` relative to that of the nominal device under both phases."""
-        s, device = self.suffix, self.device
-        nominal = 2 * self.pulse.amplitude / device.v_th - 1
-        if device.threshold_dtod == 0 and device.rate_dtod == 0:
-            fields.parameters[name] = (max(volts / device.v_th - 1, 0.0) / nominal) ** device.alpha
+        s, device, both = self.suffix, self.device, 2 * self.pulse.amplitude
+        if not self._own_rate:
+            fields.parameters[f"{name}{s}"] = device.nominal_gain(volts, both)
             return
-        overdrive = f"clip({volts!r}*volt/v_th{s} - 1, 0, {_HUGE!r})/{nominal!r}"
-        power = "" if device.alpha == 1 else f"**{device.alpha!r}"
-        fields.variable(name, "1", f"rate{s}*({overdrive}){power}")
+        for polarity in device.polarities:
+            gain = device.gain_text(f"v_th{polarity}{s}", volts, both)
+            fields.variable(f"{name}{polarity}{s}", "1", f"rate{s}*{gain}")
 
     def program(self, fields: Fields, up: str, down: str) -> None:
         """Add the statements of one programming slot.
@@ -125,11 +135,9 @@ class Cell:
         if self.device.update_std > 0:
             fields.on_reward.append(f"noise{s} = 1 + {self.device.update_std!r}*randn()")
         if self._outer_phases:
-            self._phases(
-                fields, [(f"gain_half{s}", down, up), (f"gain{s}", up, down), (f"gain_half{s}", down, up)]
-            )
+            self._phases(fields, [("gain_half", down, up), ("gain", up, down), ("gain_half", down, up)])
         else:
-            fields.on_reward += self._move(f"gain{s}", up, down, 1, f"noise{s}")
+            fields.on_reward += self._move("gain", up, down, 1, f"noise{s}")
         if self.half_select:
             self._disturb(fields)
         fields.on_reward += [f"writes{s} += int(next{s} != g{s})", f"g{s} = next{s}"]
@@ -142,18 +150,24 @@ class Cell:
     def _disturb(self, fields: Fields) -> None:
         """Add the row's pulse alone: its leading phase lowers the device, its second phase raises it."""
         s, steps = self.suffix, max(self.waveform_steps, 1)
-        gain = f"gain_half{s}"
-        fields.on_reward += self._move(gain, "", "half_selected", steps, f"noise{s}") * steps
+        fields.on_reward += self._move("gain_half", "", "half_selected", steps, f"noise{s}") * steps
         if self.device.update_std > 0:
             fields.on_reward.append(f"noise_second{s} = 1 + {self.device.update_std!r}*randn()")
-        fields.on_reward += self._move(gain, "half_selected", "", steps, f"noise_second{s}") * steps
+        fields.on_reward += self._move("gain_half", "half_selected", "", steps, f"noise_second{s}") * steps
 
     def _move(self, gain: str, up: str, down: str, steps: int, noise: str) -> list[str]:
         """Euler step of the conductance, one of `steps`, clipped to the range of this device."""
         s, device = self.suffix, self.device
+        factors = ["g_range"]
+        if self._own_rate and len(device.polarities) == 2:
+            up, down = (
+                way and f"{gain}{end}{s}*{way}"
+                for way, end in zip((up, down), device.polarities, strict=True)
+            )
+        else:
+            factors.append(f"{gain}{s}")
         raised = f"{up}*({device.pulse_step_text(f'u{s}', True, self.pulse)})" if up else ""
         lowered = f" - {down}*({device.pulse_step_text(f'u{s}', False, self.pulse)})" if down else ""
-        factors = ["g_range", gain]
         if device.update_std > 0:
             factors.append(noise)
         if steps > 1:

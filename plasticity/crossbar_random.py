@@ -12,27 +12,36 @@ does not.
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
 from numpy.typing import NDArray
 
 from snnrl.errors import InvalidValueError
+from snnrl.random import bits, stream_id
 
 LFSR_BITS, CASR_BITS = 43, 37
-_LFSR_MASK, _CASR_MASK = (1 << LFSR_BITS) - 1, (1 << CASR_BITS) - 1
-_FEEDBACK = 1 << 41 | 1 << 20 | 1 << 1 | 1
-_RULE_150 = 1 << 28
 _WORD = 0xFFFFFFFF
 
 
 def lfsr_step(state: int) -> int:
-    """Return the next state of the shift register."""
-    carried = state >> (LFSR_BITS - 1)
-    return ((state << 1) & _LFSR_MASK) ^ (_FEEDBACK if carried else 0)
+    """Return the next state of the shift register; like a task's kernel, text that compiled kernels copy."""
+    return ((state << 1) & ((1 << 43) - 1)) ^ ((1 << 41 | 1 << 20 | 1 << 1 | 1) if state >> 42 else 0)
 
 
 def casr_step(state: int) -> int:
     """Return the next state of the cellular automaton."""
-    return ((state << 1) & _CASR_MASK) ^ (state >> 1) ^ (state & _RULE_150)
+    return ((state << 1) & ((1 << 37) - 1)) ^ (state >> 1) ^ (state & (1 << 28))
+
+
+def lfsr_seed(first: int, second: int) -> int:
+    """Return a state of the shift register from two random words of 32 bits; 0, where it would stay, becomes 1."""
+    return max(first << 11 | second >> 21, 1)
+
+
+def casr_seed(first: int, second: int) -> int:
+    """Return a state of the automaton from two random words of 32 bits, never 0."""
+    return max(first << 5 | second >> 27, 1)
 
 
 class HardwareRandom:
@@ -45,10 +54,26 @@ class HardwareRandom:
     """
 
     def __init__(self, lfsr: int = 1, casr: int = 1) -> None:
-        for name, state, mask in (("lfsr", lfsr, _LFSR_MASK), ("casr", casr, _CASR_MASK)):
-            if not 0 < state <= mask:
-                raise InvalidValueError(f"HardwareRandom.{name}", state, f"1 to {mask}")
+        for name, state, size in (("lfsr", lfsr, LFSR_BITS), ("casr", casr, CASR_BITS)):
+            if not 0 < state < 1 << size:
+                raise InvalidValueError(f"HardwareRandom.{name}", state, f"1 to {(1 << size) - 1}")
         self.lfsr, self.casr = lfsr, casr
+
+    @classmethod
+    def seeded(cls, seed: int, stream: str, step: int = 0) -> Self:
+        """Return a generator of its own for a place in a study, as :mod:`snnrl.random` names places.
+
+        Parameters
+        ----------
+        seed
+            Of the agent.
+        stream
+            Name of the stream of its actions.
+        step
+            Number of the trial where each has a generator.
+        """
+        words = bits(seed, stream_id(stream), step, 4).tolist()
+        return cls(lfsr_seed(*words[:2]), casr_seed(*words[2:]))
 
     def word(self) -> int:
         """Step both registers and return 32 bits."""

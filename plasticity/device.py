@@ -21,6 +21,8 @@ RATE_FLOOR = 0.1
 """Smallest rate drawn, in units of the nominal one."""
 G_MAX_FLOOR = 0.4
 """Smallest upper conductance bound drawn, in units of the nominal one."""
+HUGE = 1e6
+"""Upper bound where only the lower one of ``clip()`` is wanted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,8 @@ class Device(ABC):
     update_std: float = 0.0
 
     citation: ClassVar[str]
+    polarities: ClassVar[tuple[str, ...]] = ("",)
+    """Endings of the names of a device's own thresholds: one threshold for set and reset alike, or one for each."""
     time_resolved: ClassVar[bool]
     """True: a rate law, so any voltage waveform can be integrated. False: only whole pulse pairs are known."""
 
@@ -92,6 +96,22 @@ class Device(ABC):
     @abstractmethod
     def pulse_step_text(self, u: str, up: bool, pulse: Rectangular) -> str:
         """Return the expression of :meth:`pulse_step` for the variable named `u`."""
+
+    def threshold_text(self) -> str:
+        """Return the expression that draws one device's own threshold, or the nominal one, with its unit."""
+        nominal = f"{self.v_th!r}*volt"
+        if self.threshold_dtod == 0:
+            return nominal
+        return f"{nominal}*clip(1 + {self.threshold_dtod!r}*randn(), {THRESHOLD_FLOOR!r}, {HUGE!r})"
+
+    def nominal_gain(self, volts: float, both: float) -> float:
+        """Return the rate of a nominal device at ``volts``, relative to that at ``both``, two lines' pulses together."""
+        return float((max(volts / self.v_th - 1, 0.0) / (both / self.v_th - 1)) ** self.alpha)
+
+    def gain_text(self, threshold: str, volts: float, both: float) -> str:
+        """Return the expression of :meth:`nominal_gain` for a device whose threshold is the variable of this name."""
+        overdrive = f"clip({volts!r}*volt/{threshold} - 1, 0, {HUGE!r})/{both / self.v_th - 1!r}"
+        return f"({overdrive})" + ("" if self.alpha == 1 else f"**{self.alpha!r}")
 
     def normalised(self, g: ArrayLike) -> FloatArray:
         """Normalised conductance of `g` (siemens); refuses values outside [g_min, g_max]."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ from snnrl.training.config import TrainingConfig
 from snnrl.training.files import replace_file
 from snnrl.training.result import AgentRecord, EpisodeRecording, TrainingResult
 from snnrl.training.runfolder import REPORT, RunFolder
-from snnrl.training.summary import Number, summary, summary_intervals
+from snnrl.training.summary import Number, summary, summary_intervals, wear_summary
 
-LEARNING_CURVE, RASTER = "learning_curve.png", "raster.png"
+LEARNING_CURVE, RASTER, WRITES = "learning_curve.png", "raster.png", "writes.png"
 
 LABELS = {
     "seeds": "seeds",
@@ -67,6 +68,9 @@ def write_run(folder: RunFolder, result: TrainingResult) -> None:
     figures.learning_curve(result, folder.figures / LEARNING_CURVE)
     if result.recording is not None:
         figures.raster(result.recording, folder.figures / RASTER)
+    if result.wear is not None:
+        figures.writes(result.wear, folder.figures / WRITES)
+        folder.write_wear(wear_summary(result.wear))
     write_report(folder, result)
     folder.write_summary(summary(result))
 
@@ -86,7 +90,7 @@ def report_html(result: TrainingResult, pictures: Mapping[str, bytes]) -> str:
     result
         The run.
     pictures
-        PNG files by name: `LEARNING_CURVE` and, if there is one, `RASTER`.
+        PNG files by name: `LEARNING_CURVE` and, as far as there are, `RASTER` and `WRITES`.
     """
     config = result.config
     title = f"{config.task}: {config.network}, {config.plasticity}, {config.synapse} synapses"
@@ -97,6 +101,7 @@ def report_html(result: TrainingResult, pictures: Mapping[str, bytes]) -> str:
         _picture_section(
             "One episode, spike by spike", pictures.get(RASTER), _raster_caption(result.recording)
         ),
+        _wear_section(result, pictures.get(WRITES)),
         _section("Every seed", _table(("seed", *SEED_COLUMNS), _seed_rows(result.agents))),
         _section("What was run", _table(("option", "value"), _option_rows(config))),
         _source_section(config),
@@ -214,6 +219,41 @@ def _raster_caption(recording: EpisodeRecording | None) -> str:
     )
 
 
+def _wear_section(result: TrainingResult, picture: bytes | None) -> str:
+    """Say what learning cost the devices and how long they would last."""
+    if result.wear is None:
+        return ""
+    table = _table(("", ""), wear_rows(wear_summary(result.wear)))
+    return _section("Wear and energy", table) + _picture_section(
+        "Writes of the devices", picture, WRITES_CAPTION
+    )
+
+
+def wear_rows(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return label and value of the numbers of ``wear.json``, as text."""
+    counts = ("mean", "median", "p99", "most")
+    written = ", ".join(f"{numbers[key]:,.1f}" for key in counts)
+    ends = [numbers[key] for key in ("trainings_median", "trainings_first")]
+    last = ", ".join("for ever" if end is None else f"{end:,.0f}" for end in ends)
+    rows = [
+        ("writes of a device in a training: mean, median, 99 %, most", written),
+        (f"trainings until the median and the first device has had {numbers['endurance']:g} writes", last),
+    ]
+    if numbers["energy"] is not None:
+        how = f"read at {numbers['read_voltage']:g} V for {1e6 * numbers['read_time']:g} µs"
+        rows.append(
+            (f"energy of a decision in the actors' arrays, {how}", f"{1e12 * numbers['energy']:.3g} pJ")
+        )
+    return rows
+
+
+WRITES_CAPTION = (
+    "Above: how the writes of learning are spread over the devices of all seeds. Below: the share of the devices with at "
+    "least so many. The endurance is an assumption. The energy is Joule's law for the arrays that choose the action; "
+    "converters, neurons and drivers are not counted."
+)
+
+
 SEED_COLUMNS = (
     "solved after",
     "learning episodes",
@@ -233,7 +273,7 @@ def _seed_rows(agents: Sequence[AgentRecord]) -> Iterable[tuple[str, ...]]:
             str(len(agent.episode_lengths)),
             f"{np.mean(lengths):.1f}" if len(lengths) else "–",
             str(int(np.min(lengths))) if len(lengths) else "–",
-            f"{agent.spikes_per_step:.1f}",
+            "–" if math.isnan(agent.spikes_per_step) else f"{agent.spikes_per_step:.1f}",
             "–" if agent.writes_per_device is None else f"{agent.writes_per_device:.1f}",
         )
 

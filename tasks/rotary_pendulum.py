@@ -132,6 +132,9 @@ class RotaryPendulum(Task):
     start_angle
         Half-width (degrees) of the uniform start of the pendulum; arm and both speeds start at zero.
         Not in the paper, which only says "in the upright region".
+    fastest_arm, fastest_pendulum
+        Speeds of arm and pendulum (rad/s) that count as one where the state is normalised. The paper normalises "to
+        their maximum values" and does not give them; these are fitted to its Table I (docs/crossbar.md).
     steps
         Steps after which a trial has succeeded (section III.A.2).
     arm_mass, arm_length
@@ -156,6 +159,8 @@ class RotaryPendulum(Task):
     angle_limit: float = 10.0
     arm_limit: float | None = None
     start_angle: float = 10.0
+    fastest_arm: float = 4.0
+    fastest_pendulum: float = 2.5
     steps: int = 5000
     arm_mass: float = 0.257
     arm_length: float = 0.2159
@@ -177,6 +182,8 @@ class RotaryPendulum(Task):
             "gear",
             "motor_constant",
             "resistance",
+            "fastest_arm",
+            "fastest_pendulum",
         ):
             self._check(key, 0.0, math.inf, "a finite number > 0")
         self._check("gravity", 0.0, math.inf, "a finite number > 0")
@@ -229,12 +236,8 @@ class RotaryPendulum(Task):
 
     @property
     def observation_scale(self) -> tuple[float, ...]:
-        """Values that count as one: pi, 4 rad/s, the angle limit, 2.5 rad/s.
-
-        The paper normalises "to their maximum values" and does not give them; those of the speeds are fitted to
-        its Table I (docs/crossbar.md).
-        """
-        return math.pi, 4.0, math.radians(self.angle_limit), 2.5
+        """Values that count as one: pi, the fastest arm, the angle limit, the fastest pendulum."""
+        return (math.pi, self.fastest_arm, math.radians(self.angle_limit), self.fastest_pendulum)
 
     @property
     def observation_bounded(self) -> tuple[bool, ...]:

@@ -13,7 +13,17 @@ from snnrl.errors import DeviceRangeError, InvalidValueError
 from snnrl.plasticity import Rectangular
 from snnrl.plasticity.al2o3 import AL2O3, Al2O3
 from snnrl.plasticity.crossbar import MINUS, PLUS, Crossbar
-from snnrl.plasticity.crossbar_random import CASR_BITS, LFSR_BITS, HardwareRandom, casr_step, lfsr_step
+from snnrl.plasticity.crossbar_random import (
+    CASR_BITS,
+    LFSR_BITS,
+    HardwareRandom,
+    casr_seed,
+    casr_step,
+    lfsr_seed,
+    lfsr_step,
+)
+from snnrl.random import bits as random_bits
+from snnrl.random import stream_id
 
 # ---------------------------------------------------------------------- device
 
@@ -220,6 +230,7 @@ def test_registers_have_the_longest_period(
 ) -> None:
     full, identity = 2**bits - 1, [1 << i for i in range(bits)]
     assert math.prod(factors) == full
+    assert all(factor % d for factor in factors for d in range(2, math.isqrt(factor) + 1))  # primes
     assert power(step, bits, full) == identity
     for factor in factors:
         assert power(step, bits, full // factor) != identity
@@ -246,6 +257,17 @@ def test_bytes_are_uniform_and_uncorrelated() -> None:
     assert abs(chi2 - 255) < 5 * math.sqrt(2 * 255)
     for lag in (1, 2, 7):
         assert abs(np.corrcoef(drawn[:-lag], drawn[lag:])[0, 1]) < 5 / math.sqrt(n)
+
+
+def test_seeds_fill_the_registers_and_are_never_zero() -> None:
+    ones = 0xFFFFFFFF
+    assert (lfsr_seed(ones, ones), casr_seed(ones, ones)) == (2**LFSR_BITS - 1, 2**CASR_BITS - 1)
+    assert (lfsr_seed(0, 0), casr_seed(0, 0)) == (1, 1)
+    assert lfsr_seed(1, 1 << 31) == (1 << 11 | 1 << 10)
+    assert casr_seed(1, 1 << 31) == (1 << 5 | 1 << 4)
+    words = random_bits(5, stream_id("some"), 3, 4).tolist()
+    seeded = HardwareRandom.seeded(5, "some", 3)
+    assert (seeded.lfsr, seeded.casr) == (lfsr_seed(*words[:2]), casr_seed(*words[2:]))
 
 
 def test_a_register_at_zero_is_refused() -> None:

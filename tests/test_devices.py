@@ -166,14 +166,14 @@ def test_vteam_refuses_bad_fields(changes: dict[str, float | str], field: str) -
 
 
 def test_registry() -> None:
-    assert devices.names() == ["nanocomposite", "parylene", "vteam"]
+    assert devices.names() == ["al2o3", "nanocomposite", "parylene", "vteam"]
     spread = devices.make("vteam", spread=0.2)
     assert (spread.threshold_dtod, spread.rate_dtod) == (0.2, 0.2)
     assert (spread.range_dtod, spread.update_std) == (0.1, 0.1)
     assert devices.make("vteam", spread=0) == VTEAM_SYNAPSE
     assert devices.make("ppx", spread=0, pair_interval=0.02) == Parylene(pair_interval=0.02)
     assert devices.make("nc", update_std=0.3).update_std == 0.3
-    with pytest.raises(UnknownNameError, match="nanocomposite, parylene, vteam"):
+    with pytest.raises(UnknownNameError, match="al2o3, nanocomposite, parylene, vteam"):
         devices.make("vteem")
     with pytest.raises(UnknownNameError, match="pair_interval"):
         devices.make("ppx", pairinterval=0.1)

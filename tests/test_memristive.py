@@ -33,7 +33,7 @@ class Synapse:
         self.fields = storage.text(ASKED)
         self.functions: dict[str, Any] = {
             "clip": np.clip, "exp": np.exp, "abs": np.abs, "int": lambda x: np.asarray(x).astype(int),
-            "randn": lambda: randn(size), "rand": lambda: randn(size),
+            "randn": lambda: randn(size), "rand": lambda: 0.5 + randn(size),
         }  # fmt: skip
         self.state: dict[str, Any] = {"x": np.zeros(size), "asked": np.zeros(size), "td_error": 1.0}
         for group in ("parameters", "initial"):
@@ -92,7 +92,9 @@ def test_zero_spread_is_exactly_the_ideal_rule(name: str, noise_fields: bool) ->
         assert np.array_equal(synapse["g_plus"], g_plus)
         assert np.array_equal(synapse["g_minus"], g_minus)
     assert len(np.unique(g_plus)) >= asked.size - 1  # the two largest decreases are both one full pulse
-    assert ("randn" in synapse.fields["on_reward"]) == noise_fields
+    assert ("randn" in synapse.fields["on_reward"]) == (storage.device.update_std > 0)
+    drawn = any("rand" in str(value) for value in synapse.fields["initial"].values())
+    assert drawn == noise_fields
 
 
 @pytest.mark.parametrize("name", devices.names())

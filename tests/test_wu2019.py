@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
+import signal
+import subprocess
+import sys
+import time
+import types
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +34,7 @@ from snnrl.plasticity.al2o3 import AL2O3, Al2O3
 from snnrl.random import bits, stream_id, uniform
 from snnrl.studies import wu2019
 from snnrl.studies.wu2019 import approaches as kinds
-from snnrl.studies.wu2019 import curves, endurance, limited, runner, tables
+from snnrl.studies.wu2019 import converters, endurance, lanes, limited, runner, source, tables
 from snnrl.studies.wu2019.lanes import inlined
 from snnrl.studies.wu2019.paper import TABLE_1, TABLE_2
 from snnrl.studies.wu2019.runner import Agents, Limits
@@ -46,10 +54,24 @@ def starts(n: int = 40) -> FloatArray:
     return states
 
 
-def start_of(seed: int, learner: int, trial: int, states: FloatArray) -> FloatArray:
+def start_of(seed: int, learner: int, trial: int, states: FloatArray, phase: str = "") -> FloatArray:
     """Draw the start of a trial: a function of seed, learner and trial."""
-    drawn = int(bits(seed, stream_id(f"crossbar/start/{learner}"), trial, 1)[0])
+    drawn = int(bits(seed, stream_id(f"{phase}crossbar/start/{learner}"), trial, 1)[0])
     return states[(drawn * len(states)) >> 32].copy()
+
+
+@pytest.fixture
+def interpreted(
+    monkeypatch: pytest.MonkeyPatch, interpreted_module: Callable[[str], types.ModuleType]
+) -> Iterator[None]:
+    """Run the text of the kernels as Python, with two lanes: many shapes in little time."""
+    monkeypatch.setattr(runner, "load_module", interpreted_module)
+    for module in (lanes, source, runner, limited):
+        monkeypatch.setattr(module, "LANES", 2)
+    with warnings.catch_warnings():  # numpy's own errstate ends at the thread
+        # Counter-based numbers wrap around on purpose; in a lane without an agent anything may happen.
+        warnings.filterwarnings("ignore", ".* encountered in (scalar|cast)")
+        yield
 
 
 def serial(
@@ -68,38 +90,83 @@ def serial(
     return lengths
 
 
-@pytest.mark.parametrize(
-    "network",
-    [
-        SEPARATE,
-        SHARED,
-        CrossbarActorCritic(gate=0.6, gate_after=2, adc_bits=8, signed=False),
-        CrossbarActorCritic(rule="manhattan", step=1e-3, gate=0.3, variable_discount=True, discount_below=1.0,
-                            device=Al2O3(thresholds="full")),
-        CrossbarActorCritic(rule="variable-amplitude", device=Al2O3(thresholds="30%", saturation=0.4)),
-    ],
-    ids=["exact", "shared", "gated", "manhattan", "variable-amplitude"],
-)  # fmt: skip
-def test_float64_kernel_equals_the_plain_agent_bit_for_bit(network: CrossbarActorCritic) -> None:
-    task, weights = dataclasses.replace(SHORT, mass=0.13), SEPARATE_OR(network)
-    agents = Agents(network, [task], [3], dtype="float64", threads=1)
-    trained = runner.train(agents, weights[None], starts(), Limits((2, 6), 60), record_lengths=200)
-    agent = network.agent(task, seed=3, weights=weights)
-    lengths = serial(agent, task, starts(), 6, 60)
-    assert trained.lengths[0, : len(lengths)].tolist() == lengths
-    assert np.array_equal(trained.weights[0, -1], agent.store.weights)
-    assert (trained.updates[0, -1], trained.trials[0, -1]) == (agent.updates, agent.trials)
-    assert trained.successes[0, -1] == agent.successes
-    assert trained.steps[0, -1] == sum(lengths)
-    assert np.abs(agent.store.weights - weights).max() > 1e-3
-    if network.rule != "exact":
-        assert np.array_equal(trained.writes[0, -1], agent.store.writes[0])  # type: ignore[attr-defined]
-    if network.variable_discount:
-        assert agent.gamma != network.gamma
+KINDS = {
+    "shared": SHARED,
+    "separate": SEPARATE,
+    "gated": CrossbarActorCritic(hidden=2, gate=0.6, gate_after=2, adc_bits=8, signed=False),
+    "variable-amplitude": CrossbarActorCritic(
+        hidden=2, rule="variable-amplitude", device=Al2O3(thresholds="30%", saturation=0.4)
+    ),
+    "manhattan": CrossbarActorCritic(
+        hidden=2, rule="manhattan", step=1e-3, gate=0.3, variable_discount=True, discount_below=1.0, adc_bits=8,
+        device=Al2O3(thresholds="full"),
+    ),
+}  # fmt: skip
+"""What kernels can differ in; two hidden neurons make shorter text than six. Manhattan agents have hardware bytes."""
 
 
-def SEPARATE_OR(network: CrossbarActorCritic) -> FloatArray:  # noqa: N802
-    return network.initial_weights(5, 3)
+COMPILED = ("separate", "manhattan")
+
+
+@pytest.mark.parametrize("kind", COMPILED)
+def test_float64_kernel_equals_the_plain_agent_bit_for_bit(kind: str) -> None:
+    agree_bit_for_bit(kind)
+
+
+@pytest.mark.usefixtures("interpreted")
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - set(COMPILED)))
+def test_text_of_float64_kernels_equals_the_plain_agent_bit_for_bit(kind: str) -> None:
+    agree_bit_for_bit(kind)
+
+
+def agree_bit_for_bit(kind: str) -> None:
+    """Train two agents both ways."""
+    network, task = KINDS[kind], dataclasses.replace(SHORT, mass=0.13)
+    weights = np.array([network.initial_weights(5, seed) for seed in (3, 4)])
+    agents = Agents(
+        network, [task] * 2, [3, 4], dtype="float64", threads=1, hardware_random=kind == "manhattan"
+    )
+    trained = runner.train(agents, weights, starts(), Limits((2, 6), 60), record_lengths=200)
+    for a in (0, 1):
+        generator = agents.generator(a) if agents.hardware_random else None
+        agent = CrossbarAgent(network, task, seed=3 + a, weights=weights[a], generator=generator)
+        lengths = serial(agent, task, starts(), 6, 60)
+        assert trained.lengths[a, : len(lengths)].tolist() == lengths
+        assert np.array_equal(trained.weights[a, -1], agent.store.weights)
+        assert (trained.updates[a, -1], trained.trials[a, -1]) == (agent.updates, agent.trials)
+        assert trained.successes[a, -1] == agent.successes
+        assert trained.steps[a, -1] == sum(lengths)
+        assert np.abs(agent.store.weights - weights[a]).max() > 1e-3
+        if network.rule != "exact":
+            assert np.array_equal(trained.writes[a, -1], agent.store.writes[0])  # type: ignore[attr-defined]
+        if network.variable_discount:
+            assert agent.gamma != network.gamma
+
+
+def test_every_test_trial_has_the_generator_of_its_own_seed() -> None:
+    network = KINDS["manhattan"]
+    weights = np.array([network.initial_weights(5, seed) for seed in (3, 4)])
+    agents = Agents(network, [SHORT] * 2, [3, 4], dtype="float64", threads=1, hardware_random=True)
+    found, kernel = runner.trial_lengths(agents, weights, starts(), 5), SHORT.kernel()
+    for a, trial in itertools.product(range(2), range(5)):
+        agent = CrossbarAgent(
+            network, SHORT, weights=weights[a], generator=agents.generator(a, test_trial=trial)
+        )
+        state, failed, t = start_of(3 + a, 0, trial, starts(), "test/"), False, 0
+        while not failed and t < SHORT.steps:
+            failed, t = bool(kernel.step(state, agent.act(state), kernel.parameters)), t + 1
+        assert found[a, trial] == t
+    assert len(set(found.ravel().tolist())) > 1
+
+
+def test_generators_of_agents_learners_and_test_trials_are_their_own() -> None:
+    agents = Agents(KINDS["manhattan"], [SHORT] * 2, [3, 4], hardware_random=True)
+    made = [
+        agents.generator(a, learner, trial)
+        for a, learner, trial in itertools.product((0, 1), (0, 1), (None, 0, 1))
+    ]
+    assert len({generator.lfsr for generator in made}) == len({generator.casr for generator in made}) == 12
+    assert {generator.lfsr for generator in made}.isdisjoint({0, 1})
 
 
 def test_float32_kernel_agrees_in_what_can_be_counted() -> None:
@@ -184,20 +251,23 @@ def synchronous(
     return w
 
 
+@pytest.mark.usefixtures("interpreted")
 @pytest.mark.parametrize("learners", [1, 2, 8])
 def test_synchronous_learners_add_up_their_gradients(learners: int) -> None:
-    w = SHARED.initial_weights(5, 4)
-    agents = Agents(SHARED, [SHORT], [4], dtype="float64", threads=1)
-    marks = Limits((50, 150), 10**6, by_steps=True, learners=learners)
-    trained = runner.train(agents, w[None], starts(), marks)
-    assert np.array_equal(trained.weights[0, 0], synchronous(SHARED, w, 4, learners, 50))
-    assert np.array_equal(trained.weights[0, 1], synchronous(SHARED, w, 4, learners, 150))
-    assert trained.steps[0].tolist() == trained.updates[0].tolist() == [50, 150]
+    w = np.array([SHARED.initial_weights(5, seed) for seed in (4, 5)])
+    agents = Agents(SHARED, [SHORT] * 2, [4, 5], dtype="float64", threads=1)
+    marks = Limits((20, 70), 10**6, by_steps=True, learners=learners)
+    trained = runner.train(agents, w, starts(), marks)
+    for a, at in itertools.product((0, 1), (0, 1)):
+        assert np.array_equal(
+            trained.weights[a, at], synchronous(SHARED, w[a], 4 + a, learners, (20, 70)[at])
+        )
+    assert trained.steps[0].tolist() == trained.updates[0].tolist() == [20, 70]
 
 
 def test_one_synchronous_learner_is_the_serial_loop() -> None:
-    w = SHARED.initial_weights(5, 4)
-    agents = Agents(SHARED, [SHORT], [4], dtype="float64", threads=1)
+    w = SEPARATE.initial_weights(5, 4)
+    agents = Agents(SEPARATE, [SHORT], [4], dtype="float64", threads=1)
     by_trials = runner.train(agents, w[None], starts(), Limits((1000,), 12))
     steps = int(by_trials.steps[0, 0])
     by_steps = runner.train(agents, w[None], starts(), Limits((steps,), 10**6, by_steps=True, learners=1))
@@ -236,11 +306,12 @@ def test_stored_samples_are_one_step_from_all_over_the_state_space() -> None:
 
 def test_off_policy_kernel_equals_the_plain_agent_bit_for_bit() -> None:
     settings, seed, count = Settings(seed=1), 11, 60
+    network = dataclasses.replace(SHARED, hidden=2)
     samples = limited.store_samples(settings, 200)
-    weights = np.array([SHARED.initial_weights(5, s) for s in (10, seed)])
-    agents = Agents(SHARED, [settings.pendulum] * 2, [10, seed], dtype="float64", threads=1)
+    weights = np.array([network.initial_weights(5, s) for s in (10, seed)])
+    agents = Agents(network, [settings.pendulum] * 2, [10, seed], dtype="float64", threads=1)
     found = limited.pre_train_off_policy(agents, weights, samples, count)
-    agent = SHARED.agent(settings.pendulum, seed=seed, weights=weights[1])
+    agent = network.agent(settings.pendulum, seed=seed, weights=weights[1])
     for step in range(count):
         i = (int(bits(seed, stream_id(limited.SAMPLE_STREAM), step, 1)[0]) * 200) >> 32
         agent.learn_off_policy(
@@ -293,6 +364,8 @@ def test_what_agents_refuse() -> None:
         runner.train(Agents(SEPARATE, [SHORT], [1]), np.zeros((2, 72)), starts(), Limits((1,), 1))
     with pytest.raises(InvalidValueError, match="shape of a weight set"):
         runner.train(Agents(SEPARATE, [SHORT], [1]), np.zeros((1, 42)), starts(), Limits((1,), 1))
+    with pytest.raises(InvalidValueError, match=r"adc_bits: got 0, allowed: 8 for random bytes"):
+        Agents(SEPARATE, [SHORT], [1], hardware_random=True)
     with pytest.raises(InvalidValueError, match="--agents"):
         Settings(agents=0)
     with pytest.raises(InvalidValueError, match="learners"):
@@ -306,11 +379,17 @@ TINY = Settings(
     network=CrossbarActorCritic(w_init=1.5), pre_training_trials=40,
     re_training_trials=25, pre_training_criterion=2, test_states=20, test_trials=3, threads=1,
 )  # fmt: skip
-FEW = limited.Limited(agents=3, samples=50, consumed=40, total=400, checkpoints=3, learners=(1, 2, 4))
+FEW = limited.Limited(agents=3, samples=50, consumed=40, total=60, checkpoints=3, learners=(1, 2, 4))
 
 
-def test_table_1_stands_beside_the_papers(tmp_path: Path) -> None:
-    result = wu2019.reproduce(table=1, folder=tmp_path, settings=TINY)
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder of a TINY study that several tests go on with."""
+    return tmp_path_factory.mktemp("study")
+
+
+def test_table_1_stands_beside_the_papers(kept: Path) -> None:
+    result = wu2019.reproduce(table=1, folder=kept, settings=TINY)
     rows = result["rows"]
     assert [row["row"] for row in rows][:3] == [
         "Baseline, C = 50",
@@ -419,6 +498,53 @@ def test_an_interrupted_result_leaves_nothing_half_written(tmp_path: Path) -> No
     assert sorted(path.name for path in tmp_path.iterdir()) == ["study.json"]
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from snnrl.studies.wu2019 import Settings, Study
+
+study = Study(Settings(seed=7), Path(sys.argv[1]))
+os.fsync = lambda file: os.kill(os.getpid(), signal.SIGKILL)  # written, but not yet under its name
+study.made("some", lambda report: {"a": np.arange(3)})
+"""
+
+
+def test_a_study_killed_while_it_writes_is_gone_on_with(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert len([path for path in tmp_path.iterdir() if path.name != "study.json"]) == 1  # the half
+    for wanted in (5, 5):
+        made = Study(Settings(seed=7), tmp_path).made("some", lambda report: {"a": np.arange(5)})
+        assert made["a"].size == wanted
+
+
+def test_ctrl_c_loses_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "snnrl", "reproduce", "wu2019", "--table", "1", "--agents", "1", "--seed", "1",
+               "--threads", "1", "--out", str(tmp_path / "study"), "--json", str(tmp_path / "table.json")]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not (tmp_path / "study" / "pre-training.npz").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    # Where Python was inside eval of a string it ends by the signal itself, which shells show as 130 too.
+    assert process.returncode in (130, -signal.SIGINT)
+    assert f"snnrl: interrupted, finished parts are kept; go on with --out {tmp_path / 'study'}" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "table.json").exists()
+    kept = (tmp_path / "study" / "pre-training.npz").stat()
+    assert subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout.count("4325") == 1
+    assert (tmp_path / "study" / "pre-training.npz").stat().st_mtime_ns == kept.st_mtime_ns
+    found = json.loads((tmp_path / "table.json").read_text())
+    whole = wu2019.reproduce(table=1, settings=Settings(agents=1, seed=1, threads=1))
+    for key in ("rows", "reduction", "endurance"):
+        assert found[key] == json.loads(json.dumps(whole[key]))
+    for row, printed in zip(found["rows"], TABLE_1, strict=True):
+        assert {"row", "t2f", "updates"} <= set(row)
+        assert (row["paper_t2f"], row["paper_updates"]) == (printed.t2f, printed.updates)
+    assert found["rows"][2]["paper_updates"] is None
+
+
 def test_what_a_study_refuses(tmp_path: Path) -> None:
     Study(TINY, tmp_path / "a").made("some", lambda report: {"a": np.arange(3)})
     with pytest.raises(RunFolderError, match=r"a study with seed = 7, allowed: the same \(8 asked\)"):
@@ -450,7 +576,11 @@ def test_progress_names_the_result_and_counts_steps(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("figure", wu2019.FIGURES)
-def test_figures_are_drawn_with_their_rows(figure: int, tmp_path: Path) -> None:
+def test_figures_are_drawn_with_their_rows(
+    figure: int, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if figure >= 12:  # the shared network: kernels that no other test compiles
+        request.getfixturevalue("interpreted")
     result = wu2019.reproduce(figure=figure, folder=tmp_path, settings=TINY, limited=FEW)
     picture = tmp_path / f"figure-{figure}.png"
     assert result["pictures"] == [str(picture)]
@@ -471,8 +601,26 @@ def test_nothing_else_can_be_reproduced() -> None:
     ("arguments", "error", "message"),
     [
         ({"study": "wu2020", "everything": True}, UnknownNameError, "did you mean 'wu2019'"),
-        ({"study": "wu2019"}, InvalidValueError, "one of --table, --figure and --all"),
-        ({"study": "wu2019", "table": "1", "everything": True}, InvalidValueError, "one of --table"),
+        (
+            {"study": "wu2019", "agents": "0"},
+            InvalidValueError,
+            r"got \[\], allowed: one of --table, --figure, .* and --all",
+        ),
+        (
+            {"study": "wu2019", "table": "1", "everything": True, "agents": "0"},
+            InvalidValueError,
+            r"got \['--table', '--all'\]",
+        ),
+        (
+            {"study": "wu2019", "table": "1", "figure": "10", "agents": "0"},
+            InvalidValueError,
+            r"got \['--table', '--figure'\]",
+        ),
+        (
+            {"study": "wu2019", "figure": "10", "everything": True, "agents": "0"},
+            InvalidValueError,
+            r"got \['--figure', '--all'\]",
+        ),
         ({"study": "wu2019", "table": "1", "agents": "0"}, InvalidValueError, "--agents: got 0"),
         ({"study": "wu2019", "table": "one"}, InvalidValueError, "--table: got 'one'"),
         ({"study": "wu2019", "table": "7"}, InvalidValueError, "--table: got 7, allowed: 1 or 2"),
@@ -493,13 +641,70 @@ def test_command_prints_the_columns_that_have_numbers(capsys: pytest.CaptureFixt
         "paper_updates": None,
     }
     command._print({"settings": {"agents": 9}, "rows": [row], "reduction": 188.7, "paper_reduction": 195.0,
-                    "pictures": ["a.png"]})  # fmt: skip
+                    "seconds": {"exact": 2.0}, "pictures": ["a.png"]})  # fmt: skip
     printed = capsys.readouterr().out
     assert "wu2019: 9 agents a row" in printed
     assert printed.splitlines()[2].split() == ["Exact,", "C", "=", "50", "4351", "4325", "250,517"]
     assert "gain/update" not in printed
     assert "189 times fewer updates (paper: 195)" in printed
     assert printed.rstrip().endswith("a.png")
+
+
+# ---------------------------------------------------------------------- converters
+
+
+class Canned(Study):
+    """A study whose outcomes are made up."""
+
+    def outcome(self, approach: kinds.Approach) -> kinds.Outcome:
+        """Give 100 steps for every bit, one more for hardware bytes, and one more at every further criterion."""
+        value = 100.0 * approach.network.adc_bits + approach.hardware_random
+        shape = (4, max(1, len(approach.marks)))
+        t2f = np.full(shape, value) + np.arange(shape[1])
+        whole = np.full(shape, 5)
+        return kinds.Outcome(t2f, whole, whole, whole, whole, whole[:0], np.zeros((0, 0), np.int32))
+
+
+def test_rows_of_converters_compare_with_the_same_agents_unrounded() -> None:
+    rows = converters.rows(Canned(TINY))
+    assert [row["row"] for row in rows[:4]] == [
+        "Inference on pre-trained agent: no rounding",
+        "Inference on pre-trained agent: 8 bits",
+        "Inference on pre-trained agent: 8 bits, LFSR xor CASR",
+        "Exact PQ, C = 100: no rounding",
+    ]
+    assert [row["t2f"] for row in rows] == [0.0, 800.0, 801.0] * 3
+    assert [row["t2f_change"] for row in rows] == [0.0, 800.0, 801.0] * 3
+    assert [row["paper_t2f"] for row in rows] == [4106.1, None, None, 4210.9, None, None, 4200.3, None, None]
+    assert [row["paper_updates"] for row in rows[3:5]] == [8929.0, None]
+    text = converters.table(rows).splitlines()
+    assert text[3] == "| Inference on pre-trained agent: 8 bits | 800 | 800 | 5 | 100.0% |"
+    assert len(text) == 11
+
+
+@pytest.mark.usefixtures("interpreted")
+def test_converters_are_kept_apart_and_agents_get_their_random_numbers(tmp_path: Path) -> None:
+    cases = [
+        converters.approach_of(TINY, "inference", None, converter) for converter in converters.CONVERTERS
+    ]
+    assert len({case.name for case in cases}) == 3
+    assert cases[0] == kinds.approaches(TINY)["inference"]
+    assert [(case.network.adc_bits, case.hardware_random) for case in cases] == [
+        (0, False),
+        (8, False),
+        (8, True),
+    ]
+    study = Study(TINY, tmp_path)
+    study.made("pre-training", lambda report: {"weights": kinds.initial_weights(TINY)})
+    agents = Agents(cases[2].network, TINY.agent_tasks(), TINY.agent_seeds(), threads=1, hardware_random=True)
+    lengths = runner.trial_lengths(
+        agents,
+        study.pre_trained[TINY.set_of_agent()],
+        TINY.states("test", TINY.test_states),
+        TINY.test_trials,
+    )
+    assert np.array_equal(study.outcome(cases[2]).t2f[:, 0], lengths.mean(axis=1))
+    assert (tmp_path / f"{cases[2].name}.npz").exists()
 
 
 # ---------------------------------------------------------------------- endurance and energy
@@ -514,8 +719,8 @@ def test_lifetime_by_hand() -> None:
         endurance.lifetime([1], endurance=0)
 
 
-def test_endurance_report_counts_the_writes_of_every_approach(tmp_path: Path) -> None:
-    study = Study(TINY, tmp_path)
+def test_endurance_report_counts_the_writes_of_every_approach(kept: Path) -> None:
+    study = Study(TINY, kept)
     rows = {row["row"]: row for row in endurance.endurance_report(study, 1e5)}
     exact = study.outcome(kinds.approaches(TINY)["exact"])
     assert rows["exact"]["most"] == exact.updates[:, -1].max()

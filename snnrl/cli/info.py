@@ -43,20 +43,24 @@ def _show_kernel(run: Path | None) -> dict[str, Any]:
     from dataclasses import replace
 
     from snnrl.engines.fast.engine import FastSession
-    from snnrl.training.build import build_session
+    from snnrl.training.build import build_crossbars, build_session
     from snnrl.training.config import TrainingConfig
     from snnrl.training.runfolder import RunFolder
 
     config = TrainingConfig() if run is None else RunFolder.open(run).config
-    session = build_session(replace(config, seeds=1, engine="fast", engine_parameters={}))
-    assert isinstance(session, FastSession)
-    source = session.kernel.source  # the same for any number of agents
+    config = replace(config, seeds=1, engine="fast", engine_parameters={})
+    if config.crossbar:
+        source = build_crossbars(config).source
+    else:
+        session = build_session(config)
+        assert isinstance(session, FastSession)
+        source = session.kernel.source  # the same for any number of agents
     print(source)
     return {"kernel": source}
 
 
 def _show_run(run: Path) -> dict[str, Any]:
-    from snnrl.report import LABELS, number_text
+    from snnrl.report import LABELS, number_text, wear_rows
     from snnrl.training.runfolder import RunFolder
 
     folder = RunFolder.open(run)
@@ -74,7 +78,12 @@ def _show_run(run: Path) -> dict[str, Any]:
     print_table(
         "result", ("", "value"), [(LABELS.get(key, key), number_text(key, v)) for key, v in summary.items()]
     )
-    return {"options": options, "versions": folder.versions, "summary": summary}
+    content: dict[str, Any] = {"options": options, "versions": folder.versions, "summary": summary}
+    if folder.has_wear:
+        content["wear"] = folder.read_wear()
+        print()
+        print_table("wear and energy", ("", "value"), wear_rows(content["wear"]))
+    return content
 
 
 def _show_choices() -> dict[str, Any]:

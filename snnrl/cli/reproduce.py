@@ -33,6 +33,21 @@ _COLUMNS = {
     "value_min": ("value from", ".2f"),
     "value_max": ("to", ".2f"),
     "decided": ("decided", ".0%"),
+    "t2f_change": ("change", "+.0f"),
+    "solved": ("solved", ".0%"),
+    "median_episodes": ("episodes", ".0f"),
+    "evaluation": ("evaluation", ".0f"),
+    "writes_mean": ("writes per device", ",.0f"),
+    "writes_most": ("most", ",.0f"),
+    "energy": ("J per decision", ".1e"),
+    "baseline_t2f": ("Baseline t2f", ".0f"),
+    "baseline_updates": ("updates", ",.0f"),
+    "inference_t2f": ("Inference t2f", ".0f"),
+    "exact_t2f": ("Exact t2f", ".0f"),
+    "manhattan_t2f": ("Manhattan PQ t2f", ".0f"),
+    "manhattan_updates": ("updates", ",.0f"),
+    "zero_4_fewer_than_zero_1": ("zero-4 fewer than zero-1", ".1f"),
+    "pre_4_fewer_than_zero_1": ("pre-4", ".1f"),
 }
 """Numbers that are printed where a row has them; samples, speed-ups and ratios are those until a t2f of 3500."""
 
@@ -50,9 +65,25 @@ def reproduce(
     everything: Annotated[
         bool, typer.Option("--all", help="Every table and figure.", show_default=False)
     ] = False,
+    extra: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Beside them: converters (8 bits), sensitivity (numbers left open), spiking (on the same devices).",
+            show_default=False,
+        ),
+    ] = None,
     agents: Annotated[
         str | None,
         typer.Option(metavar="NUMBER", help="Agents per row.", show_default="2500, as in the paper"),
+    ] = None,
+    curve_agents: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="Agents per curve of figures 12 to 14.",
+            show_default="100, as in the paper, or --agents where that is less",
+        ),
     ] = None,
     seed: Annotated[
         str | None, typer.Option(metavar="NUMBER", help="Seed of the study.", show_default="6000")
@@ -74,10 +105,10 @@ def reproduce(
     """Reproduce the tables and figures of a paper, beside the paper's own numbers."""
     if study not in STUDIES:
         raise UnknownNameError("STUDY", study, STUDIES)
-    asked = {"--table": table, "--figure": figure, "--all": everything or None}
+    asked = {"--table": table, "--figure": figure, "--all": everything or None, "--extra": extra}
     given = [name for name, value in asked.items() if value is not None]
     if len(given) != 1:
-        raise InvalidValueError("what to reproduce", given, "one of --table, --figure and --all")
+        raise InvalidValueError("what to reproduce", given, "one of --table, --figure, --extra and --all")
     check_json_option(json_file)
     _check_folder(out)
     numbers = {name: _whole(f"--{name}", text) for name, text in (("table", table), ("figure", figure))}
@@ -85,7 +116,8 @@ def reproduce(
         name: _whole(f"--{name}", text)
         for name, text in (("agents", agents), ("seed", seed), ("threads", threads))
     }
-    result = _run(numbers, {name: value for name, value in options.items() if value is not None}, out)
+    chosen = {name: value for name, value in options.items() if value is not None}
+    result = _run({**numbers, "extra": extra}, chosen, _whole("--curve-agents", curve_agents), out)
     _print(result)
     write_json_option(json_file, result)
 
@@ -104,16 +136,16 @@ def _check_folder(out: Path | None) -> None:
         raise InvalidValueError("--out", str(out), "a folder, new or of a study begun before")
 
 
-def _run(numbers: dict[str, int | None], options: dict[str, int], out: Path | None) -> dict[str, Any]:
+def _run(
+    what: dict[str, Any], options: dict[str, int], curve_agents: int | None, out: Path | None
+) -> dict[str, Any]:
     from snnrl.studies import wu2019
 
     settings = wu2019.Settings(**options)  # type: ignore[arg-type]
-    limited = wu2019.Limited(agents=min(settings.agents, wu2019.Limited().agents))
+    limited = wu2019.Limited(agents=curve_agents or min(settings.agents, wu2019.Limited().agents))
     try:
         with _bar() as progress:
-            return wu2019.reproduce(
-                **numbers, folder=out, settings=settings, limited=limited, progress=progress
-            )
+            return wu2019.reproduce(**what, folder=out, settings=settings, limited=limited, progress=progress)
     except KeyboardInterrupt:
         kept = "nothing is kept" if out is None else f"finished parts are kept; go on with --out {out}"
         print(f"snnrl: interrupted, {kept}", file=sys.stderr)
@@ -139,10 +171,14 @@ def _print(result: dict[str, Any]) -> None:
     shown = {key: how for key, how in _COLUMNS.items() if any(row.get(key) is not None for row in rows)}
     head = ("", *(label for label, _ in shown.values()))
     cells = [[row["row"], *(_cell(row.get(key), how) for key, (_, how) in shown.items())] for row in rows]
-    print_table(f"wu2019: {result['settings']['agents']} agents a row", head, cells)
+    who = f"{rows[0]['seeds']} seeds" if "seeds" in rows[0] else f"{result['settings']['agents']} agents"
+    print_table(f"wu2019: {who} a row", head, cells)
     if result.get("reduction") is not None:
         ours, paper = result["reduction"], result["paper_reduction"]
         print(f"\nBaseline / Manhattan PQ: {ours:.0f} times fewer updates (paper: {paper:.0f})")
+    seconds = sum(result["seconds"].values())
+    if seconds:
+        print(f"\ncomputed in {seconds:,.0f} s")
     for picture in result["pictures"]:
         print(picture)
 

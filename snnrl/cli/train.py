@@ -26,6 +26,7 @@ EXAMPLE = "Example:  snnrl train cartpole --synapse memristive --spread 0.3 --se
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(TrainingConfig)}
 _NUMBERS = (*options.LEAST, "spread", "solve_threshold", "evaluation_exploration")
 _FREE_ON_RESUME = ("threads",)
+_RULES = f"{options.SPIKING_RULES[0]}; crossbar: {options.CROSSBAR_RULES[0]}, memristive {options.CROSSBAR_RULES[-1]}"
 
 
 def _option(name: str, help_text: str, default: str | None = None) -> Any:
@@ -41,8 +42,8 @@ def _option(name: str, help_text: str, default: str | None = None) -> Any:
     )
 
 
-def _choice(name: str) -> Any:
-    return _option(name, f"One of: {', '.join(options.CHOICES[name])}.")
+def _choice(name: str, default: str | None = None) -> Any:
+    return _option(name, f"One of: {', '.join(options.CHOICES[name])}.", default)
 
 
 def train(
@@ -55,10 +56,15 @@ def train(
         ),
     ] = None,
     network: Annotated[str | None, _choice("network")] = None,
-    plasticity: Annotated[str | None, _choice("plasticity")] = None,
+    plasticity: Annotated[str | None, _choice("plasticity", _RULES)] = None,
     synapse: Annotated[str | None, _choice("synapse")] = None,
     device: Annotated[
-        str | None, _option("device", "Memristive device, see 'snnrl info'.", options.DEFAULT_DEVICE)
+        str | None,
+        _option(
+            "device",
+            "Memristive device, see 'snnrl info'.",
+            f"{options.DEFAULT_DEVICE}; crossbar: {options.CROSSBAR_DEVICE}",
+        ),
     ] = None,
     spread: Annotated[
         str | None,
@@ -73,7 +79,7 @@ def train(
         _option(
             "reward",
             "Reward function, see 'snnrl info'.",
-            "gaussian; progress without a critic; the task's own elsewhere",
+            "gaussian; progress without a critic; failure with crossbar; the task's own elsewhere",
         ),
     ] = None,
     seeds: Annotated[str | None, _option("seeds", "Number of agents.")] = None,
@@ -100,8 +106,9 @@ def train(
         typer.Option(
             "--set",
             metavar="PART.NAME=VALUE",
-            help="A parameter of task, reward, network, synapse or engine: task.force=8, network.exploration=0.3, "
-            "synapse.waveform_steps=4, synapse.half_select=true, synapse.layout=offset, engine.target=cython.",
+            help="A parameter of task, reward, network, device, synapse or engine: task.force=8, "
+            "network.exploration=0.3, device.thresholds=full, synapse.waveform_steps=4, synapse.half_select=true, "
+            "synapse.layout=offset, engine.target=cython.",
             show_default=False,
         ),
     ] = None,

@@ -10,6 +10,8 @@ from snnrl.training.config import TrainingConfig
 if TYPE_CHECKING:
     from snnrl.engines.session import Session, Stop
     from snnrl.model import AgentModel
+    from snnrl.training.crossbar_session import CrossbarSession
+    from snnrl.training.learners import Learners
 
 
 def build_model(config: TrainingConfig) -> AgentModel:
@@ -22,12 +24,23 @@ def build_model(config: TrainingConfig) -> AgentModel:
         assert isinstance(model, AgentModel)  # the config has checked it
         return model
 
-    network = networks.make(config.network, config.plasticity, **dict(config.network_parameters))
+    network = networks.make(config.network, str(config.plasticity), **dict(config.network_parameters))
     return network.build(config.make_task(), config.make_device(), **dict(config.synapse_parameters))
 
 
+def build_learners(config: TrainingConfig) -> Learners:
+    """Return fresh agents, one per seed.
+
+    Raises
+    ------
+    UnsupportedError
+        If the engine cannot run the model.
+    """
+    return build_crossbars(config) if config.crossbar else build_session(config)
+
+
 def build_session(config: TrainingConfig) -> Session:
-    """Return a fresh session with one agent per seed.
+    """Return a fresh session of a spiking network with one agent per seed.
 
     Raises
     ------
@@ -39,8 +52,22 @@ def build_session(config: TrainingConfig) -> Session:
     options: dict[str, Any] = dict(config.engine_parameters)
     return make_session(
         config.engine, build_model(config), config.make_task(), config.make_reward(), config.agent_seeds,
-        config.episodes, config.dtype, threads=config.threads or os.cpu_count() or 1, **options,
+        config.episodes, config.dtype, threads=_threads(config), **options,
     )  # fmt: skip
+
+
+def build_crossbars(config: TrainingConfig) -> CrossbarSession:
+    """Return fresh agents with crossbar networks, one per seed."""
+    from snnrl.training.crossbar_session import CrossbarSession
+
+    return CrossbarSession(
+        config.make_crossbar(), config.make_task(), config.make_reward(), config.agent_seeds, config.episodes,
+        _threads(config),
+    )  # fmt: skip
+
+
+def _threads(config: TrainingConfig) -> int:
+    return config.threads or os.cpu_count() or 1
 
 
 def stop_rule(config: TrainingConfig) -> Stop:

@@ -19,12 +19,19 @@ from typing import TYPE_CHECKING, Any, SupportsFloat
 from snnrl.errors import InvalidValueError, UnknownNameError
 
 if TYPE_CHECKING:
+    from snnrl.networks.crossbar import CrossbarActorCritic
     from snnrl.plasticity.devices import Device
     from snnrl.tasks import Task
     from snnrl.tasks.rewards import Reward
 
-NETWORKS = ("actor-critic", "reward-modulated")
-PLASTICITIES = ("td-ltp", "r-stdp", "policy-gradient")
+Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+
+CROSSBAR = "crossbar"
+"""The network that does not spike."""
+NETWORKS = ("actor-critic", "reward-modulated", CROSSBAR)
+SPIKING_RULES = ("td-ltp", "r-stdp", "policy-gradient")
+CROSSBAR_RULES = ("exact", "manhattan", "variable-amplitude")
+PLASTICITIES = (*SPIKING_RULES, *CROSSBAR_RULES)
 SYNAPSES = ("ideal", "memristive")
 ENGINES = ("fast", "torch", "bindsnet", "brian2")
 DTYPES = ("float64", "float32")
@@ -44,10 +51,12 @@ LEAST = {"seeds": 1, "seed": 0, "episodes": 1, "evaluation_episodes": 0, "thread
 
 DEFAULT_DEVICE = "vteam"
 DEFAULT_SPREAD = 0.3
-DEFAULT_REWARDS = {"actor-critic": "gaussian", "reward-modulated": "progress"}
+DEFAULT_REWARDS = {"actor-critic": "gaussian", "reward-modulated": "progress", CROSSBAR: "failure"}
 """By network: without a critic only a reward that grades every push carries a signal."""
-
-Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+CROSSBAR_DEVICE = "al2o3"
+CROSSBAR_LEAVES: dict[str, Json] = {"engine": "fast", "dtype": "float64", "engine_parameters": {},
+                                    "synapse_parameters": {}, "model": None}  # fmt: skip
+"""Options that have no meaning for crossbar networks, and the one value they may have there."""
 
 
 @dataclass(frozen=True)
@@ -62,21 +71,28 @@ class TrainingConfig:
         Name of a task, see `snnrl.tasks.make`.
     task_parameters
         Fields of the task that differ from its defaults.
-    network, plasticity, synapse
-        Names out of `NETWORKS`, `PLASTICITIES` and `SYNAPSES`.
+    network, synapse
+        Names out of `NETWORKS` and `SYNAPSES`.
+    plasticity
+        One of `SPIKING_RULES`, by default the first; for crossbar networks one of `CROSSBAR_RULES`, by default the
+        first with ideal and the last with memristive synapses.
     device
         Memristive device, see `snnrl.plasticity.devices.make`; only with ``synapse="memristive"``, where the
-        default is `DEFAULT_DEVICE`.
+        default is `DEFAULT_DEVICE`, and `CROSSBAR_DEVICE` for crossbar networks.
     spread
         Relative device-to-device spread of thresholds and rates, 0 <= spread < 1; only with
-        ``synapse="memristive"``, where the default is `DEFAULT_SPREAD`.
+        ``synapse="memristive"``, where the default is `DEFAULT_SPREAD`, and 0 where the parameter ``thresholds``
+        of the device says how they are drawn.
+    device_parameters
+        Fields of the device that differ from its preset, see `snnrl.plasticity`.
     reward
         Name of a reward function, see `snnrl.tasks.rewards.make`; by default that of `DEFAULT_REWARDS` where the task
         has the variables it reads, and the environment's own reward elsewhere.
     reward_parameters
         Parameters of the reward that differ from its defaults.
     network_parameters
-        Fields of the network that differ from its defaults, see `snnrl.networks`.
+        Fields of the network that differ from its defaults, see `snnrl.networks`; for crossbar networks from those
+        of `snnrl.networks.crossbar_presets`.
     synapse_parameters
         ``layout`` (``pair`` or ``offset``) and fields of `snnrl.plasticity.MemristivePair` or `MemristiveOffset`
         that differ from their defaults, such as ``waveform_steps``;
@@ -105,7 +121,8 @@ class TrainingConfig:
         An agent of one's own as JSON (`snnrl.model.to_json`); ``network`` and ``plasticity`` are then unused.
     evaluation_exploration
         Scale of the exploration current in the evaluation: 0 is the policy itself, 1 as in learning. The
-        neurons' private noise is always on.
+        neurons' private noise is always on. For crossbar networks the scale of the random number that the
+        probability of an action is compared with, around 1/2: with 0 the likelier action is taken.
 
     Raises
     ------
@@ -118,10 +135,11 @@ class TrainingConfig:
     task: str = "cartpole"
     task_parameters: Mapping[str, Json] = field(default_factory=dict)
     network: str = "actor-critic"
-    plasticity: str = "td-ltp"
+    plasticity: str | None = None
     synapse: str = "ideal"
     device: str | None = None
     spread: float | None = None
+    device_parameters: Mapping[str, float | str] = field(default_factory=dict)
     reward: str | None = None
     reward_parameters: Mapping[str, float] = field(default_factory=dict)
     network_parameters: Mapping[str, Json] = field(default_factory=dict)
@@ -141,6 +159,8 @@ class TrainingConfig:
     evaluation_exploration: float = 0.0
 
     def __post_init__(self) -> None:
+        if self.plasticity is None:
+            self._set("plasticity", self._default_rule())
         for option, known in CHOICES.items():
             known_name(option, getattr(self, option), known)
         for option, least in LEAST.items():
@@ -149,6 +169,7 @@ class TrainingConfig:
         self._settle_device()
         self._check_engine()
         task = self.make_task()
+        self._check_network(task)
         if self.reward is None:
             self._set("reward", _default_reward(task, self.network))
         self.make_reward()
@@ -173,14 +194,40 @@ class TrainingConfig:
     def _settle_device(self) -> None:
         """Fill in the memristive defaults, or refuse memristive options of ideal synapses."""
         if self.synapse == "memristive":
-            self._set("device", DEFAULT_DEVICE if self.device is None else self.device)
-            spread = DEFAULT_SPREAD if self.spread is None else self.spread
-            self._set("spread", real_number("spread", spread, 0.0))
+            device = CROSSBAR_DEVICE if self.crossbar else DEFAULT_DEVICE
+            self._set("device", device if self.device is None else self.device)
+            usual = 0.0 if "thresholds" in self.device_parameters else DEFAULT_SPREAD
+            self._set("spread", real_number("spread", usual if self.spread is None else self.spread, 0.0))
             self.make_device()
             return
-        for option in ("device", "spread", "synapse_parameters"):
+        for option in ("device", "spread", "device_parameters", "synapse_parameters"):
             if getattr(self, option) not in (None, {}):
                 raise InvalidValueError(option, getattr(self, option), "only with synapse 'memristive'")
+
+    @property
+    def crossbar(self) -> bool:
+        """Whether the network is of perceptrons on crossbars, and does not spike."""
+        return self.network == CROSSBAR
+
+    def _default_rule(self) -> str:
+        if not self.crossbar:
+            return SPIKING_RULES[0]
+        return CROSSBAR_RULES[0] if self.synapse == "ideal" else CROSSBAR_RULES[-1]
+
+    def _check_network(self, task: Task) -> None:
+        """Refuse what does not go with the network."""
+        rules = CROSSBAR_RULES if self.crossbar else SPIKING_RULES
+        if self.plasticity not in rules:
+            raise InvalidValueError(
+                "plasticity", self.plasticity, f"{', '.join(rules)} with network {self.network!r}"
+            )
+        if not self.crossbar:
+            return
+        for option, only in CROSSBAR_LEAVES.items():
+            if getattr(self, option) != only:
+                allowed = "nothing" if only in (None, {}) else repr(only)
+                raise InvalidValueError(option, getattr(self, option), f"{allowed} with network {CROSSBAR!r}")
+        self.make_crossbar().inputs(task)
 
     def _check_engine(self) -> None:
         from snnrl.engines.registry import check_options
@@ -214,7 +261,15 @@ class TrainingConfig:
 
         if self.device is None or self.spread is None:
             return None
-        return devices.make(self.device, self.spread)
+        return devices.make(self.device, self.spread, **self.device_parameters)
+
+    def make_crossbar(self) -> CrossbarActorCritic:
+        """Build the crossbar network, device included."""
+        from snnrl.networks.crossbar_presets import make_crossbar
+
+        return make_crossbar(
+            self.make_task(), str(self.plasticity), self.make_device(), self.network_parameters
+        )
 
     @property
     def agent_seeds(self) -> range:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from snnrl.errors import RunFolderError
-from snnrl.training.build import build_session
+from snnrl.training.build import build_learners
 from snnrl.training.result import Progress, TrainingResult
 from snnrl.training.runfolder import RunFolder
 from snnrl.training.summary import summary
@@ -48,7 +48,7 @@ def evaluate(run: Path, episodes: int = 100, exploration: float | None = None,
         )
     state, records = folder.load_checkpoint()
     config = dataclasses.replace(folder.config, evaluation_episodes=episodes)
-    session = build_session(config)
+    session = build_learners(config)
     session.take_learned(state)
     session.begin_evaluation(episodes)
     level = config.evaluation_exploration if exploration is None else exploration

@@ -43,9 +43,10 @@ class AgentRecord:
         Steps in each episode with plasticity off, ``[evaluation episodes]``, may be empty.
     spikes_per_step
         Spikes of the whole network per environment step, mean over the evaluation (over learning if there
-        is none).
+        is none); NaN for a network that does not spike.
     writes_per_device
-        Programming pulses per memristive device over learning, None for ideal synapses.
+        Programming pulses per memristive device over learning, None for ideal synapses; crossbar networks count
+        the changes of ideal pairs too.
     evaluation_rewards
         Sum of the rewards of each evaluation episode; empty if not recorded.
     """
@@ -104,6 +105,23 @@ class EpisodeRecording:
 
 
 @dataclass
+class Wear:
+    """What a run has cost its memristors.
+
+    Parameters
+    ----------
+    writes
+        Write pulses that each device has received over learning, ``[agents, devices]``.
+    energy
+        Energy that the arrays of the actors turn into heat for one decision of the evaluation, joule, ``[agents]``;
+        NaN where there was none.
+    """
+
+    writes: IntArray
+    energy: FloatArray
+
+
+@dataclass
 class TrainingResult:
     """Everything a training run found.
 
@@ -122,6 +140,8 @@ class TrainingResult:
         Seconds spent, over all interrupted parts.
     versions
         Versions of what computed it, see `snnrl.training.runfolder.versions`.
+    wear
+        What the devices went through; None without devices.
     """
 
     config: TrainingConfig
@@ -130,6 +150,7 @@ class TrainingResult:
     baselines: Mapping[str, Mapping[str, Any]] | None = None
     wall_time: float = 0.0
     versions: Mapping[str, str] = field(default_factory=dict)
+    wear: Wear | None = None
 
 
 @dataclass(frozen=True)

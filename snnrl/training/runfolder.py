@@ -6,7 +6,8 @@
     agent.npz       checkpoint: the state of all agents and their records so far, in one file
     episodes.csv    seed, episode, length, reward, phase; written at the end, like everything below
     summary.json    `snnrl.training.summary.summary`
-    figures/*.png   learning_curve.png, raster.png
+    wear.json       of a run with devices: `snnrl.training.summary.wear_summary`
+    figures/*.png   learning_curve.png, raster.png, writes.png
     report.html
 
 Every file appears whole or not at all (temporary file in the same folder, fsync, rename), and the checkpoint
@@ -36,11 +37,12 @@ from snnrl.training.result import AgentRecord
 FORMAT = 1
 """Number of the layout above; raised when an older snnrl could no longer read the folder."""
 
-CONFIG, CHECKPOINT, EPISODES, SUMMARY, REPORT = (
+CONFIG, CHECKPOINT, EPISODES, SUMMARY, WEAR, REPORT = (
     "config.json",
     "agent.npz",
     "episodes.csv",
     "summary.json",
+    "wear.json",
     "report.html",
 )
 
@@ -137,6 +139,11 @@ class RunFolder:
         """Whether the run went through to its summary."""
         return (self.path / SUMMARY).exists()
 
+    @property
+    def has_wear(self) -> bool:
+        """Whether the run has left the numbers of its devices."""
+        return (self.path / WEAR).exists()
+
     def save_checkpoint(self, state: Mapping[str, NDArray[Any]], agents: Sequence[AgentRecord]) -> None:
         """Replace the checkpoint by the agents' state and records, in one atomic step.
 
@@ -197,6 +204,20 @@ class RunFolder:
         """Write ``summary.json``, which marks the run as finished."""
         write_json(self.path / SUMMARY, numbers)
 
+    def write_wear(self, numbers: Mapping[str, Any]) -> None:
+        """Write ``wear.json``."""
+        write_json(self.path / WEAR, numbers)
+
+    def read_wear(self) -> dict[str, Any]:
+        """Return ``wear.json``.
+
+        Raises
+        ------
+        RunFolderError
+            The file is missing (the run is not finished, or has no devices) or damaged.
+        """
+        return read_json(self.path / WEAR)
+
     def read_summary(self) -> dict[str, Any]:
         """Return ``summary.json``.
 
@@ -210,7 +231,13 @@ class RunFolder:
 
 def default_path(config: TrainingConfig, now: datetime) -> Path:
     """Return ``runs/<task>-<network>-<plasticity>-<synapse>-<timestamp>``."""
-    parts = (config.task, config.network, config.plasticity, config.synapse, now.strftime("%Y%m%d-%H%M%S"))
+    parts = (
+        config.task,
+        config.network,
+        str(config.plasticity),
+        config.synapse,
+        now.strftime("%Y%m%d-%H%M%S"),
+    )
     return Path("runs") / re.sub(r"[^\w.-]+", "_", "-".join(parts))
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from snnrl.training.result import AgentRecord, FloatArray, TrainingResult
+from snnrl.plasticity.wear import ENDURANCE, Reading, lifetime
+from snnrl.training.result import AgentRecord, FloatArray, TrainingResult, Wear
 
 RELIABLE_LENGTH = 475.0
 """Mean evaluation length (steps) that ``evaluation_seeds_ge_475`` asks of a seed."""
@@ -53,8 +54,9 @@ def summary_intervals(result: TrainingResult) -> dict[str, tuple[Number, Number]
     agents = result.agents
     samples: dict[str, tuple[ArrayLike, Callable[..., FloatArray]]] = {
         "evaluation_mean": (evaluation_means(agents), np.mean),
-        "spikes_per_step": ([agent.spikes_per_step for agent in agents], np.mean),
     }
+    if not any(math.isnan(agent.spikes_per_step) for agent in agents):
+        samples["spikes_per_step"] = [agent.spikes_per_step for agent in agents], np.mean
     if result.config.solve_threshold is not None:
         samples["solved_fraction"] = [agent.solved for agent in agents], np.mean
         samples["median_episodes"] = episodes_to_solve(agents), np.median
@@ -65,6 +67,20 @@ def summary_intervals(result: TrainingResult) -> dict[str, tuple[Number, Number]
             low, high = bootstrap_interval(values, statistic)
             intervals[key] = (finite(float(low)), finite(float(high)))
     return intervals
+
+
+def wear_summary(wear: Wear, endurance: float = ENDURANCE) -> dict[str, Number]:
+    """Return the numbers of ``wear.json``.
+
+    ``mean``, ``median``, ``p99`` and ``most`` writes of a device; ``trainings_median`` and ``trainings_first``: how often
+    a training can be repeated until the median and until the first device has had ``endurance`` writes, None for ever;
+    ``energy``: joule per decision, mean over agents, of arrays read with ``read_voltage`` (V) for ``read_time`` (s).
+    """
+    reading = Reading()
+    numbers = {name: finite(value) for name, value in lifetime(wear.writes, endurance).items()}
+    energy = {"energy": finite(float(np.mean(wear.energy)))}
+    how = {"endurance": endurance, "read_voltage": reading.voltage, "read_time": reading.time}
+    return {**numbers, **energy, **how}
 
 
 def episodes_to_solve(agents: Sequence[AgentRecord]) -> FloatArray:

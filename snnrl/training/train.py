@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from snnrl.training.build import build_session, stop_rule
+from snnrl.training.build import build_learners, stop_rule
 from snnrl.training.config import TrainingConfig
 from snnrl.training.recording import record
-from snnrl.training.result import AgentRecord, Progress, TrainingResult
+from snnrl.training.result import AgentRecord, EpisodeRecording, Progress, TrainingResult
 from snnrl.training.runfolder import RunFolder, refuse_taken, versions
+from snnrl.training.wear import measure_wear
 
 if TYPE_CHECKING:
-    from snnrl.engines.session import Session
+    from snnrl.training.learners import Learners
 
 ProgressFunction = Callable[[Progress], None]
 
@@ -57,7 +58,7 @@ def train(
     folder = RunFolder.open_to_resume(resume) if resume is not None else None
     if folder is None and out is not None:
         refuse_taken(out)
-    session = build_session(config)  # before the folder is made: bad options leave nothing behind
+    session = build_learners(config)  # before the folder is made: bad options leave nothing behind
     if folder is None and out is not None:
         folder = RunFolder.create(out, config)
     return _Run(config, session, folder, progress).result()
@@ -69,7 +70,7 @@ class _Run:
     def __init__(
         self,
         config: TrainingConfig,
-        session: Session,
+        session: Learners,
         folder: RunFolder | None,
         progress: ProgressFunction | None,
     ) -> None:
@@ -97,16 +98,25 @@ class _Run:
         result = TrainingResult(
             self.config,
             self.records,
-            record(self.session, exploration=self.config.evaluation_exploration),
+            self._recording(),
             self._baselines(),
             self.wall_time,
             versions(),
+            measure_wear(self.config, self.session),
         )
         if self.folder is not None:
             from snnrl.report import write_run
 
             write_run(self.folder, result)
         return result
+
+    def _recording(self) -> EpisodeRecording | None:
+        """Record an episode of the first agent, if it spikes."""
+        from snnrl.engines.session import Session
+
+        if not isinstance(self.session, Session):
+            return None
+        return record(self.session, exploration=self.config.evaluation_exploration)
 
     def _baselines(self) -> dict[str, dict[str, Any]]:
         """Run the random policy and, where its boxes fit the task, tabular ASE/ACE, on the same seeds."""
@@ -168,7 +178,7 @@ def _recent_mean(n: int, lengths: np.ndarray) -> float:
     return float(lengths[max(0, n - 10) : n].mean()) if n else 0.0
 
 
-def learning_records(session: Session) -> list[AgentRecord]:
+def learning_records(session: Learners) -> list[AgentRecord]:
     """Return the agents' records at the end of learning, without an evaluation."""
     writes, spikes = session.writes_per_device(), session.spikes_per_step
     return [
@@ -185,7 +195,7 @@ def learning_records(session: Session) -> list[AgentRecord]:
     ]
 
 
-def add_evaluation(records: list[AgentRecord], session: Session) -> None:
+def add_evaluation(records: list[AgentRecord], session: Learners) -> None:
     """Put the evaluation of the session into the records, in place."""
     spikes = session.spikes_per_step
     for row, agent in enumerate(records):

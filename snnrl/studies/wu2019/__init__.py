@@ -7,8 +7,8 @@ The paper's tables and figures beside ours; docs/crossbar.md tells what the pape
 """
 
 from snnrl.studies.wu2019.limited import Limited
-from snnrl.studies.wu2019.reproduce import FIGURES, TABLES, reproduce
+from snnrl.studies.wu2019.reproduce import EXTRAS, FIGURES, TABLES, reproduce
 from snnrl.studies.wu2019.settings import Settings
 from snnrl.studies.wu2019.study import Stage, Study
 
-__all__ = ["FIGURES", "TABLES", "Limited", "Settings", "Stage", "Study", "reproduce"]
+__all__ = ["EXTRAS", "FIGURES", "TABLES", "Limited", "Settings", "Stage", "Study", "reproduce"]

@@ -38,6 +38,8 @@ class Approach:
         Criteria C at which they are tested; empty: tested as they are.
     record
         Trials whose lengths are kept.
+    hardware_random
+        Whether actions are drawn with the hardware's random bytes.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Approach:
     pre_trained: bool
     marks: tuple[int, ...]
     record: int = 0
+    hardware_random: bool = False
 
 
 class Outcome(NamedTuple):
@@ -121,8 +124,9 @@ def run(
 ) -> Outcome:
     """Train all agents by one approach, and test them at every criterion."""
     agents = Agents(
-        approach.network, settings.agent_tasks(), settings.agent_seeds(), threads=settings.threads
-    )
+        approach.network, settings.agent_tasks(), settings.agent_seeds(), threads=settings.threads,
+        hardware_random=approach.hardware_random,
+    )  # fmt: skip
     sets = pre_trained if approach.pre_trained else initial_weights(settings)
     weights = sets[settings.set_of_agent()]
     if not approach.marks:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from snnrl.networks.crossbar_equations import hidden_layer, output_neuron, push_probability
-from snnrl.studies.wu2019.approaches import Approach, approaches, manhattan_name
+from snnrl.studies.wu2019.approaches import Approach, Outcome, approaches, manhattan_name, run
 from snnrl.studies.wu2019.levels import Ratio, fewer, reaches
 from snnrl.studies.wu2019.limited import (
     Curve,
-    Limited,
     agents_of,
     initial,
     network_of,
@@ -22,13 +22,14 @@ from snnrl.studies.wu2019.limited import (
 )
 from snnrl.studies.wu2019.paper import DEVICES
 from snnrl.studies.wu2019.runner import Progress
-from snnrl.studies.wu2019.settings import FloatArray
+from snnrl.studies.wu2019.settings import FloatArray, Settings
 from snnrl.studies.wu2019.study import Study
 from snnrl.studies.wu2019.tables import Row, measured
 
 BIN = 35
 """Trials that figure 10 averages over."""
 RECORDED = 60 * BIN
+CURVE_AGENTS = 250
 CRITERIA = (25, 50, 100, 150, 200, 300, 400)
 LEVELS = (3000.0, 3500.0, 3800.0)
 """Times to failure at which figures 13 and 14 are compared; the paper says "comparable"."""
@@ -42,20 +43,28 @@ SPEEDS = (-2.0, 0.0, 2.0)
 def learning_curves(study: Study) -> dict[str, FloatArray]:
     """Give mean trial length per bin of 35 trials, by label, with and without pre-training (rule Exact).
 
-    A curve is the mean over the agents still in training and ends where fewer than half of them are.
+    At most `CURVE_AGENTS` agents, which go on learning through all trials: one that stopped when it had learned would
+    leave the mean to the others.
     """
-    exact = approaches(study.settings)["exact"]
+    settings = dataclasses.replace(
+        study.settings, agents=min(study.settings.agents, CURVE_AGENTS),
+        pre_training_trials=RECORDED, re_training_trials=RECORDED,
+    )  # fmt: skip
+    exact = approaches(settings)["exact"]
+    weights = study.pre_trained[: settings.sets]
     curves = {}
     for label, pre_trained in (("with pre-training", True), ("without pre-training", False)):
         name = f"figure-10-{'pre' if pre_trained else 'zero'}"
-        outcome = study.outcome(Approach(name, exact.network, pre_trained, (100,), RECORDED))
-        bins = outcome.lengths[:, :RECORDED].reshape(len(outcome.lengths), -1, BIN).astype(float)
-        played = (bins > 0).sum(axis=2)
-        still = played.sum(axis=0) >= BIN * len(bins) / 2
-        curves[label] = (bins.sum(axis=(0, 2)) / np.maximum(played.sum(axis=0), 1))[
-            : int(still.argmin()) or None
-        ]
+        approach = Approach(name, exact.network, pre_trained, (RECORDED + 1,), RECORDED)
+        made = study.made(name, _runner(approach, settings, weights), Outcome._fields)
+        curves[label] = made["lengths"].reshape(settings.agents, -1, BIN).mean(axis=(0, 2))
     return curves
+
+
+def _runner(
+    approach: Approach, settings: Settings, weights: FloatArray
+) -> Callable[[Progress], dict[str, Any]]:
+    return lambda report: run(approach, settings, weights, report)._asdict()
 
 
 def rows_of_figure_10(study: Study) -> list[Row]:
@@ -96,32 +105,32 @@ def rows_of_figure_11(study: Study) -> list[Row]:
 # ---------------------------------------------------------------------- figures 12 to 14: one shared network
 
 
-def limited_curve(study: Study, limited: Limited, kind: str, learners: int, case: str | None = None) -> Curve:
+def limited_curve(study: Study, kind: str, learners: int, case: str | None = None) -> Curve:
     """Give the re-training of zero-knowledge ("zero") or pre-trained ("pre") agents; `case`: on devices of that kind."""
     network = network_of(study.settings)
     if case is not None:
         device = dataclasses.replace(study.settings.amplitude_device, thresholds=case)
         network = dataclasses.replace(network, rule="variable-amplitude", device=device)
     suffix = "" if case is None else f"-{case.rstrip('%')}"
-    weights = pre_trained_off_policy(study, limited) if kind == "pre" else initial(study.settings, limited)
+    weights = pre_trained_off_policy(study) if kind == "pre" else initial(study.settings, study.limited)
 
     def make(report: Progress) -> dict[str, Any]:
-        return re_train(study.settings, limited, network, weights, learners, report)._asdict()
+        return re_train(study.settings, study.limited, network, weights, learners, report)._asdict()
 
-    return Curve(**study.made(f"{kind}-{learners}{suffix}", make))
+    return Curve(**study.made(f"{kind}-{learners}{suffix}", make, Curve._fields))
 
 
-def pre_trained_off_policy(study: Study, limited: Limited) -> FloatArray:
+def pre_trained_off_policy(study: Study) -> FloatArray:
     """Give the weights after off-policy pre-training, ``[agents, weights]``."""
 
     def make(report: Progress) -> dict[str, Any]:
-        settings = study.settings
+        settings, limited = study.settings, study.limited
         agents = agents_of(settings, limited, network_of(settings))
         samples = store_samples(settings, limited.samples)
         weights = pre_train_off_policy(agents, initial(settings, limited), samples, limited.consumed, report)
         return {"weights": weights}
 
-    return np.asarray(study.made("off-policy", make)["weights"])
+    return np.asarray(study.made("off-policy", make, ("weights",))["weights"])
 
 
 class Map(NamedTuple):
@@ -133,12 +142,12 @@ class Map(NamedTuple):
     policy: FloatArray
 
 
-def maps(study: Study, limited: Limited, points: int = 61) -> list[Map]:
+def maps(study: Study, points: int = 61) -> list[Map]:
     """Give figure 12: the first agent before, after pre-training, and after re-training with four learners."""
     weights = {
-        "zero-knowledge": initial(study.settings, limited)[0],
-        "after pre-training": pre_trained_off_policy(study, limited)[0],
-        "after re-training": limited_curve(study, limited, "pre", 4).weights[-1],
+        "zero-knowledge": initial(study.settings, study.limited)[0],
+        "after pre-training": pre_trained_off_policy(study)[0],
+        "after re-training": limited_curve(study, "pre", 4).weights[-1],
     }
     return [
         _map(study, stage, np.asarray(w), speed, points) for stage, w in weights.items() for speed in SPEEDS
@@ -160,7 +169,7 @@ def _map(study: Study, stage: str, w: FloatArray, arm_speed: float, points: int)
     return Map(stage, arm_speed, value, policy)
 
 
-def rows_of_figure_12(study: Study, limited: Limited) -> list[Row]:
+def rows_of_figure_12(study: Study) -> list[Row]:
     """Give the range of every map, and the share of states in which the policy has decided (p beyond 0.1 and 0.9)."""
     return [
         {
@@ -168,17 +177,17 @@ def rows_of_figure_12(study: Study, limited: Limited) -> list[Row]:
             "value_min": float(m.value.min()), "value_max": float(m.value.max()),
             "decided": float(((m.policy < 0.1) | (m.policy > 0.9)).mean()),
         }
-        for m in maps(study, limited)
+        for m in maps(study)
     ]  # fmt: skip
 
 
-def rows_of_figure_13(study: Study, limited: Limited) -> list[Row]:
+def rows_of_figure_13(study: Study) -> list[Row]:
     """Give, per number of learners, updates and samples until each level, and the speed-up over one learner."""
     rows: list[Row] = []
     for kind in ("zero", "pre"):
-        alone = limited_curve(study, limited, kind, 1)
-        for learners in limited.learners:
-            curve = limited_curve(study, limited, kind, learners)
+        alone = limited_curve(study, kind, 1)
+        for learners in study.limited.learners:
+            curve = limited_curve(study, kind, learners)
             row: Row = {"figure": 13, "row": f"{kind}-{learners}", "t2f": float(curve.t2f[:, -1].mean())}
             row |= {"updates": float(curve.updates[-1]), "learners": learners}
             for level in LEVELS:
@@ -189,18 +198,14 @@ def rows_of_figure_13(study: Study, limited: Limited) -> list[Row]:
     return rows
 
 
-def rows_of_figure_14(study: Study, limited: Limited) -> list[Row]:
+def rows_of_figure_14(study: Study) -> list[Row]:
     """Give updates until each level: without devices zero-1, zero-4 and pre-4, then pre-4 on devices.
 
     ``fewer_than_zero_1`` and ``fewer_than_zero_4`` are the paper's 30 to 40 and 3 to 4.
     """
-    zero = {k: limited_curve(study, limited, "zero", k) for k in (1, 4)}
-    curves = {f"zero-{k}": curve for k, curve in zero.items()} | {
-        "pre-4": limited_curve(study, limited, "pre", 4)
-    }
-    curves |= {
-        f"pre-4, {label}": limited_curve(study, limited, "pre", 4, case) for case, label in DEVICES.items()
-    }
+    zero = {k: limited_curve(study, "zero", k) for k in (1, 4)}
+    curves = {f"zero-{k}": curve for k, curve in zero.items()} | {"pre-4": limited_curve(study, "pre", 4)}
+    curves |= {f"pre-4, {label}": limited_curve(study, "pre", 4, case) for case, label in DEVICES.items()}
     rows: list[Row] = []
     for name, curve in curves.items():
         row: Row = {

@@ -19,7 +19,7 @@ from snnrl.studies.wu2019.curves import (
     maps,
     rows_of_figure_11,
 )
-from snnrl.studies.wu2019.limited import Curve, Limited
+from snnrl.studies.wu2019.limited import Curve
 from snnrl.studies.wu2019.paper import DEVICES
 from snnrl.studies.wu2019.study import Study
 
@@ -27,14 +27,14 @@ COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
 T2F = "time steps to failure"
 
 
-def draw(study: Study, limited: Limited, figure: int, path: Path) -> None:
+def draw(study: Study, figure: int, path: Path) -> None:
     """Draw one of the figures 10 to 14 as a PNG."""
     drawings: dict[int, Callable[[], Figure]] = {
         10: lambda: figure_10(study),
         11: lambda: figure_11(study),
-        12: lambda: figure_12(study, limited),
-        13: lambda: figure_13(study, limited),
-        14: lambda: figure_14(study, limited),
+        12: lambda: figure_12(study),
+        13: lambda: figure_13(study),
+        14: lambda: figure_14(study),
     }
     write_png(drawings[figure], path)
 
@@ -72,9 +72,9 @@ def figure_11(study: Study) -> Figure:
     return figure
 
 
-def figure_12(study: Study, limited: Limited) -> Figure:
+def figure_12(study: Study) -> Figure:
     """Draw value function and policy over the pendulum's angle and speed at three stages of learning."""
-    found = maps(study, limited)
+    found = maps(study)
     stages = list(dict.fromkeys(m.stage for m in found))
     figure, panels = _axes(2 * len(SPEEDS), len(stages), (2.6 * len(stages), 4.4 * len(SPEEDS)))
     grid = np.reshape(np.array(panels, dtype=object), (-1, len(stages)))
@@ -103,31 +103,31 @@ def _curve(axes: Axes, x: np.ndarray, curve: Curve, label: str, colour: str, sty
     axes.fill_between(x, mean - spread, mean + spread, color=colour, alpha=0.2, linewidth=0)
 
 
-def figure_13(study: Study, limited: Limited) -> Figure:
+def figure_13(study: Study) -> Figure:
     """Draw t2f against samples (a, c) and against time steps (b, d), without and with pre-training."""
     figure, panels = _axes(2, 2, (9, 6.4))
     for row, (kind, title) in enumerate((("zero", "zero-knowledge"), ("pre", "pre-trained"))):
-        for learners, colour in zip(limited.learners, COLOURS, strict=False):
-            curve = limited_curve(study, limited, kind, learners)
+        for learners, colour in zip(study.limited.learners, COLOURS, strict=False):
+            curve = limited_curve(study, kind, learners)
             _curve(panels[2 * row], curve.samples / 1000, curve, f"{kind}-{learners}", colour)
-            _curve(panels[2 * row + 1], curve.updates, curve, f"{kind}-{learners}", colour)
+            _curve(panels[2 * row + 1], curve.updates / 1000, curve, f"{kind}-{learners}", colour)
         panels[2 * row].set(xlabel="samples (thousands)", ylabel=T2F, title=f"({'ac'[row]}) {title}")
         panels[2 * row + 1].set(
-            xlabel="time steps = updates per weight", ylabel=T2F, title=f"({'bd'[row]}) {title}"
+            xlabel="time steps = updates per weight (thousands)", ylabel=T2F, title=f"({'bd'[row]}) {title}"
         )
         panels[2 * row].legend()
     return figure
 
 
-def figure_14(study: Study, limited: Limited) -> Figure:
+def figure_14(study: Study) -> Figure:
     """Draw t2f against updates per weight for devices under variable amplitude, beside zero-knowledge agents."""
     figure, (axes,) = _axes(1, 1, (6.4, 3.8))
     for learners, style in ((1, ":"), (4, "--")):
-        curve = limited_curve(study, limited, "zero", learners)
+        curve = limited_curve(study, "zero", learners)
         _curve(axes, curve.updates, curve, f"zero-{learners}", INK, style)
     for (case, label), colour in zip(DEVICES.items(), COLOURS, strict=False):
-        curve = limited_curve(study, limited, "pre", 4, case)
+        curve = limited_curve(study, "pre", 4, case)
         _curve(axes, curve.updates, curve, f"pre-4, {label}", colour)
     axes.set(xlabel="updates per weight", ylabel=T2F, xscale="log", title="Variable Amplitude")
-    axes.legend()
+    axes.legend(loc="center left")
     return figure

@@ -123,7 +123,9 @@ def _folded(node: ast.expr) -> ast.expr:
     leaves = [n for n in ast.walk(node) if isinstance(n, ast.Name | ast.Call | ast.Subscript)]
     if leaves:
         return node
-    return ast.Constant(eval(ast.unparse(node), {"__builtins__": {}}))
+    # Ctrl-C inside eval of a string, though caught, would make Python end by the signal; inside eval of code it does not.
+    code = compile(ast.unparse(node), "<lanes>", "eval")
+    return ast.Constant(eval(code, {"__builtins__": {}}))
 
 
 def _copy(node: ast.expr) -> ast.expr:

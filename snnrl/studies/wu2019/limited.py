@@ -83,7 +83,8 @@ class Samples(NamedTuple):
 def network_of(settings: Settings) -> CrossbarActorCritic:
     """Give the one network of the scenario, with the study's own choices."""
     own = settings.network
-    return dataclasses.replace(SHARED, slope=own.slope, w_max=own.w_max, w_init=own.w_init, signed=own.signed)
+    chosen = {name: getattr(own, name) for name in ("hidden", "slope", "w_max", "w_init", "signed")}
+    return dataclasses.replace(SHARED, **chosen)
 
 
 def store_samples(settings: Settings, size: int) -> Samples:

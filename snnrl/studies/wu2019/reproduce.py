@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from snnrl.errors import InvalidValueError
+from snnrl.errors import InvalidValueError, UnknownNameError
 from snnrl.studies.wu2019 import curves
 from snnrl.studies.wu2019.endurance import endurance_report
 from snnrl.studies.wu2019.limited import Limited
@@ -17,23 +17,28 @@ from snnrl.studies.wu2019.study import Stage, Study
 from snnrl.studies.wu2019.tables import Row, names_of, reduction, table_one, table_two
 
 TABLES, FIGURES = (1, 2), (10, 11, 12, 13, 14)
+EXTRAS = ("converters", "sensitivity", "spiking")
+"""What goes beyond the tables and figures: 8 bits, the numbers left open, spiking networks on the same devices."""
 
 
 def reproduce(
     table: int | None = None,
     figure: int | None = None,
+    extra: str | None = None,
     agents: int | None = None,
     folder: Path | None = None,
     settings: Settings | None = None,
     limited: Limited | None = None,
     progress: Callable[[Stage], None] | None = None,
 ) -> dict[str, Any]:
-    """Reproduce one table or figure, or, without either, all of them.
+    """Reproduce one table or figure, or, without either, all of them; or run one of the studies beside them.
 
     Parameters
     ----------
     table, figure
         1 or 2; 10 to 14.
+    extra
+        One of `EXTRAS`, instead of a table or figure.
     agents
         Agents per row of a table (paper: 2500) and, where fewer than 100, per curve of figures 12 to 14.
     folder
@@ -48,32 +53,37 @@ def reproduce(
     dict
         ``rows``, each with ``row, t2f, updates, paper_t2f, paper_updates`` (None where there is none) and more;
         ``reduction``, Baseline's updates over Manhattan PQ's, with Table I; ``endurance``, the writes of the tables'
-        approaches; ``pictures``, the files drawn.
+        approaches; ``seconds``, what making each result took; ``pictures``, the files drawn.
 
     Raises
     ------
     InvalidValueError
         If there is no such table or figure, or a number is out of range.
+    UnknownNameError
+        If there is no such extra.
     RunFolderError
         If the folder holds another study, or a damaged one.
     """
-    wanted = _wanted(table, figure)
+    wanted = _wanted(table, figure) if extra is None else ()
     chosen = settings or Settings()
     scenario = limited or Limited()
     if agents is not None:
         chosen = dataclasses.replace(chosen, agents=agents)
         scenario = dataclasses.replace(scenario, agents=min(agents, scenario.agents))
-    study = Study(chosen, folder, progress)
+    study = Study(chosen, folder, progress, scenario)
     rows: list[Row] = []
     for number in wanted:
-        rows += _rows(study, scenario, number)
+        rows += _rows(study, number)
+    if extra is not None:
+        rows = _extra(extra, study, progress)
     result: dict[str, Any] = {"settings": chosen.to_dict(), "rows": [_complete(row) for row in rows]}
     if 1 in wanted:
         result |= {"reduction": reduction(rows), "paper_reduction": REDUCTION}
     names = set().union(*(names_of(table) for table in TABLES if table in wanted))
     if names:
         result["endurance"] = endurance_report(study, names=names)
-    result["pictures"] = [] if folder is None else _pictures(study, scenario, wanted, folder)
+    result["seconds"] = study.seconds
+    result["pictures"] = [] if folder is None else _pictures(study, wanted, folder)
     return result
 
 
@@ -86,30 +96,47 @@ def _wanted(table: int | None, figure: int | None) -> tuple[int, ...]:
     return asked or (*TABLES, *FIGURES)
 
 
-def _rows(study: Study, limited: Limited, number: int) -> list[Row]:
+def _rows(study: Study, number: int) -> list[Row]:
     makers: dict[int, Callable[[], list[Row]]] = {
         1: lambda: table_one(study),
         2: lambda: table_two(study),
         10: lambda: curves.rows_of_figure_10(study),
         11: lambda: curves.rows_of_figure_11(study),
-        12: lambda: curves.rows_of_figure_12(study, limited),
-        13: lambda: curves.rows_of_figure_13(study, limited),
-        14: lambda: curves.rows_of_figure_14(study, limited),
+        12: lambda: curves.rows_of_figure_12(study),
+        13: lambda: curves.rows_of_figure_13(study),
+        14: lambda: curves.rows_of_figure_14(study),
     }
     return makers[number]()
+
+
+def _extra(name: str, study: Study, progress: Callable[[Stage], None] | None) -> list[Row]:
+    from snnrl.studies.wu2019 import converters, sensitivity, spiking
+
+    folder = study.folder
+    makers: dict[str, Callable[[], list[Row]]] = {
+        "converters": lambda: converters.rows(study),
+        "sensitivity": lambda: sensitivity.rows(study.settings, study.limited, folder, progress),
+        "spiking": lambda: spiking.compare(
+            None if folder is None else folder / "spiking",
+            progress=None if progress is None else lambda row, now: progress(Stage(row, now.env_steps)),
+        ),
+    }
+    if name not in makers:
+        raise UnknownNameError("--extra", name, EXTRAS)
+    return makers[name]()
 
 
 def _complete(row: Row) -> Row:
     return {"t2f": None, "updates": None, "paper_t2f": None, "paper_updates": None} | row
 
 
-def _pictures(study: Study, limited: Limited, wanted: tuple[int, ...], folder: Path) -> list[str]:
+def _pictures(study: Study, wanted: tuple[int, ...], folder: Path) -> list[str]:
     drawn = []
     for number in wanted:
         if number in FIGURES:
             from snnrl.studies.wu2019.figures import draw
 
             path = folder / f"figure-{number}.png"
-            draw(study, limited, number, path)
+            draw(study, number, path)
             drawn.append(str(path))
     return drawn

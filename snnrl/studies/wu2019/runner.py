@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from snnrl.engines.fast.cache import load_module
 from snnrl.errors import InvalidValueError
 from snnrl.networks.crossbar import CrossbarActorCritic
 from snnrl.networks.crossbar_agent import ACTION_STREAM, START_STREAM, pair_thresholds
+from snnrl.plasticity.crossbar_random import HardwareRandom
 from snnrl.random import stream_base, stream_id
 from snnrl.studies.wu2019.lanes import LANES
 from snnrl.studies.wu2019.library import Number
@@ -30,6 +32,8 @@ Progress = Callable[[int], None]
 
 CHUNK = 200_000
 """Steps of all lanes between two looks at the clock; changes no number."""
+TEST = "test/"
+"""Beginning of the names of a test's random streams."""
 EXACT_ANGLE = 20.0
 """Degrees up to which the float32 kernels' sine is good to their precision."""
 
@@ -50,6 +54,9 @@ class Agents:
         Precision of the kernel; in "float64" it gives the numbers of :class:`snnrl.networks.CrossbarAgent`.
     threads
         Most threads; changes no number.
+    hardware_random
+        Draw actions with the bytes of :class:`snnrl.plasticity.crossbar_random.HardwareRandom`, which needs
+        ``adc_bits=8``. Each agent, and in tests each trial, has a generator of its own, `generator`.
     """
 
     network: CrossbarActorCritic
@@ -57,8 +64,13 @@ class Agents:
     seeds: Sequence[int]
     dtype: str = "float32"
     threads: int | None = None
+    hardware_random: bool = False
 
     def __post_init__(self) -> None:
+        if self.hardware_random and self.network.adc_bits != 8:
+            raise InvalidValueError(
+                "CrossbarActorCritic.adc_bits", self.network.adc_bits, "8 for random bytes"
+            )
         if not self.tasks or len(self.tasks) != len(self.seeds):
             got = (len(self.tasks), len(self.seeds))
             raise InvalidValueError("Agents.tasks, seeds", got, "one pendulum for every seed, at least one")
@@ -77,6 +89,13 @@ class Agents:
         if len(weights) != len(self.seeds):
             raise InvalidValueError("weight sets", len(weights), f"{len(self.seeds)}, one for every agent")
         return np.array([self.network.checked_weights(w, self.n_inputs) for w in weights], dtype=self.dtype)
+
+    def generator(self, agent: int, learner: int = 0, test_trial: int | None = None) -> HardwareRandom:
+        """Give the hardware's generator of an agent's learner as it is before training, or before a trial of a test."""
+        phase = "" if test_trial is None else TEST
+        return HardwareRandom.seeded(
+            self.seeds[agent], f"{phase}{ACTION_STREAM}/{learner}", step=test_trial or 0
+        )
 
     def bases(self, learners: int, phase: str) -> NDArray[np.uint64]:
         """Bases of the random streams, actions and starts, shape ``[2, learners, agents]``."""
@@ -236,7 +255,7 @@ def trial_lengths(
     lengths = np.zeros((len(agents.seeds), trials), dtype=np.int32)
     inputs = {
         "limits": np.array([agents.tasks[0].steps]), "weights": initial, "worlds": agents.worlds(),
-        "bases": agents.bases(1, "test/"), "starts": starts.astype(agents.dtype), "lengths": lengths,
+        "bases": agents.bases(1, TEST), "starts": starts.astype(agents.dtype), "lengths": lengths,
     }  # fmt: skip
     lanes = functools.partial(_testing_lanes, agents, initial.shape[1])
     slices = [(first * trials, last * trials) for first, last in agents.slices()]
@@ -252,7 +271,7 @@ def _run(
     progress: Progress | None,
 ) -> None:
     """Run a kernel on every slice of jobs, one thread each, in chunks of steps."""
-    order = kernel.py_func.__code__.co_varnames[1 : kernel.py_func.__code__.co_argcount]
+    order = list(inspect.signature(kernel).parameters)[1:]
     parts = [{**lanes(), **shared, "queue": np.array(jobs, dtype=np.int64)} for jobs in slices]
 
     def chunk(part: dict[str, Any]) -> int:
@@ -283,14 +302,14 @@ def lane_arrays(agents: Agents, size: int, learners: int) -> dict[str, Any]:
 
 def _testing_lanes(agents: Agents, size: int, learners: int = 1) -> dict[str, Any]:
     real, inputs, hidden = agents.dtype, agents.n_inputs, agents.network.hidden
-    kernel = agents.tasks[0].kernel()
+    kernel, draws = agents.tasks[0].kernel(), np.int64 if agents.hardware_random else np.uint32
 
     def each(width: int, dtype: Any = real) -> NDArray[Any]:
         return np.zeros((learners, width * LANES), dtype)
 
     return {
         "agent_of": np.full(LANES, -1, np.int64), "state": each(kernel.state_size), "t": each(1, np.int32),
-        "low": each(1, np.uint32), "high": each(1, np.uint32), "x": each(inputs), "ahead": each(inputs),
+        "low": each(1, draws), "high": each(1, draws), "x": each(inputs), "ahead": each(inputs),
         "z": each(hidden), "seen": np.zeros((inputs - 1) * LANES, real), "surprise": each(1),
         "failed": each(1, np.int32), "learns": each(1), "w": np.zeros(size * LANES, real),
         "p": np.ones(kernel.parameters.size * LANES, real), "active": np.zeros(LANES, real),
@@ -302,4 +321,5 @@ def _testing_lanes(agents: Agents, size: int, learners: int = 1) -> dict[str, An
 
 def kernel_module(agents: Agents) -> ModuleType:
     """Return the compiled kernel of a kind of agents."""
-    return load_module(kernel_source(Shape.of(agents.network, agents.n_inputs, agents.dtype)))
+    shape = Shape.of(agents.network, agents.n_inputs, agents.dtype, agents.hardware_random)
+    return load_module(kernel_source(shape))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import math
+import time
 import zipfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,13 @@ import numpy as np
 
 from snnrl.errors import RunFolderError
 from snnrl.studies.wu2019.approaches import Approach, Outcome, pre_train, run
+from snnrl.studies.wu2019.limited import Limited
 from snnrl.studies.wu2019.runner import Progress
 from snnrl.studies.wu2019.settings import FloatArray, Settings
 from snnrl.training.files import read_json, replace_file, unwritable, write_json
 
-SETTINGS = "study.json"
-Arrays = Mapping[str, Any]
+SETTINGS, SECONDS = "study.json", "seconds"
+Arrays = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,13 @@ class Study:
         Where to keep results; None keeps nothing. A folder of the same settings is gone on with.
     progress
         Called now and then.
+    limited
+        Numbers of the second scenario, by default the paper's.
+
+    Attributes
+    ----------
+    seconds
+        What making each result took, by name, of those asked for so far.
 
     Raises
     ------
@@ -49,10 +59,16 @@ class Study:
     """
 
     def __init__(
-        self, settings: Settings, folder: Path | None = None, progress: Callable[[Stage], None] | None = None
+        self,
+        settings: Settings,
+        folder: Path | None = None,
+        progress: Callable[[Stage], None] | None = None,
+        limited: Limited | None = None,
     ) -> None:
         self.settings, self.folder, self._progress = settings, folder, progress
+        self.limited = limited or Limited()
         self._made: dict[str, Arrays] = {}
+        self.seconds: dict[str, float] = {}
         if folder is not None:
             self._open(folder)
 
@@ -61,10 +77,11 @@ class Study:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise unwritable(folder, error) from error
-        wanted = json.loads(json.dumps(self.settings.to_dict()))
+        wanted = json.loads(json.dumps(self.settings.to_dict() | {"limited": asdict(self.limited)}))
         path = folder / SETTINGS
         if not path.exists():
-            if any(folder.iterdir()):
+            # A first write that was killed has left its temporary file, nothing else.
+            if any(not file.match(f".{SETTINGS}.*.tmp") for file in folder.iterdir()):
                 raise RunFolderError(
                     f"{folder}: holds files but no {SETTINGS}, allowed: a new folder or a study's own"
                 )
@@ -78,7 +95,7 @@ class Study:
                 f"{folder}: a study with {name} = {found.get(name)!r}, allowed: the same ({wanted.get(name)!r} asked)"
             )
 
-    def made(self, name: str, make: Callable[[Progress], Arrays]) -> Arrays:
+    def made(self, name: str, make: Callable[[Progress], Arrays], arrays_of: Collection[str] = ()) -> Arrays:
         """Return a result: from memory, from the folder, or made now and kept.
 
         Parameters
@@ -87,15 +104,26 @@ class Study:
             Unique within the study.
         make
             Makes the arrays of the result; it is given the function to report steps with.
+        arrays_of
+            Names of the arrays that it must have.
+
+        Raises
+        ------
+        RunFolderError
+            If what is in the folder is damaged, or lacks an array.
         """
         if name not in self._made:
             path = None if self.folder is None else self.folder / f"{name}.npz"
             if path is not None and path.exists():
-                self._made[name] = _read(path)
+                arrays = _read(path, arrays_of)
+                seconds = float(arrays.pop(SECONDS, math.nan))
             else:
-                self._made[name] = make(self._reporter(name))
+                began = time.monotonic()
+                arrays = make(self._reporter(name))
+                seconds = time.monotonic() - began
                 if path is not None:
-                    _write(path, self._made[name])
+                    _write(path, {**arrays, SECONDS: np.array(seconds)})
+            self._made[name], self.seconds[name] = arrays, seconds
         return self._made[name]
 
     def _reporter(self, name: str) -> Progress:
@@ -113,14 +141,18 @@ class Study:
     @property
     def pre_trained(self) -> FloatArray:
         """Pre-trained weights, shape ``[sets, weights]``."""
-        made = self.made("pre-training", lambda report: {"weights": pre_train(self.settings, report)})
+        made = self.made(
+            "pre-training", lambda report: {"weights": pre_train(self.settings, report)}, ("weights",)
+        )
         return np.asarray(made["weights"])
 
     def outcome(self, approach: Approach) -> Outcome:
         """Return what came of an approach."""
         weights = self.pre_trained
         made = self.made(
-            approach.name, lambda report: run(approach, self.settings, weights, report)._asdict()
+            approach.name,
+            lambda report: run(approach, self.settings, weights, report)._asdict(),
+            Outcome._fields,
         )
         return Outcome(**made)
 
@@ -131,12 +163,18 @@ def _write(path: Path, arrays: Arrays) -> None:
     replace_file(path, buffer.getvalue())
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, arrays_of: Collection[str]) -> dict[str, Any]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
-            return {name: found[name] for name in found.files}
+            arrays = {name: found[name] for name in found.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        allowed = "a result written by snnrl (delete the file to make it anew)"
-        raise RunFolderError(
-            f"{path}: damaged ({' '.join(str(error).split())}), allowed: {allowed}"
-        ) from error
+        raise _damaged(path, str(error)) from error
+    missing = set(arrays_of) - set(arrays)
+    if missing:
+        raise _damaged(path, f"without {', '.join(sorted(missing))}")
+    return arrays
+
+
+def _damaged(path: Path, why: str) -> RunFolderError:
+    allowed = "a result written by snnrl (delete the file to make it anew)"
+    return RunFolderError(f"{path}: damaged ({' '.join(why.split())}), allowed: {allowed}")
