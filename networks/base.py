@@ -92,10 +92,19 @@ class ActorNetwork(ABC):
 
     def _encoder(self, task: Task) -> Encoder:
         scale, bounded = tuple(task.observation_scale), tuple(task.observation_bounded)
-        grid = PlaceCells if self.cells_per_variable ** len(scale) <= LARGEST_GRID else GaussianPopulation
-        return grid(
-            INPUT, "drive", scale, bounded, self.peak, (self.cells_per_variable,), (self.reach,), self.width
+        code = (
+            INPUT,
+            "drive",
+            scale,
+            bounded,
+            self.peak,
+            (self.cells_per_variable,),
+            (self.reach,),
+            self.width,
         )
+        if self.cells_per_variable ** len(scale) > LARGEST_GRID:
+            return GaussianPopulation(*code)
+        return PlaceCells(*code, tuple(task.observation_periodic))
 
     def _input(self, encoder: Encoder) -> Neurons:
         return current_driven_cells(INPUT, encoder.size)

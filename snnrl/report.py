@@ -102,17 +102,17 @@ def report_html(result: TrainingResult, pictures: Mapping[str, bytes]) -> str:
             "One episode, spike by spike", pictures.get(RASTER), _raster_caption(result.recording)
         ),
         _wear_section(result, pictures.get(WRITES)),
-        _section("Every seed", _table(("seed", *SEED_COLUMNS), _seed_rows(result.agents))),
-        _section("What was run", _table(("option", "value"), _option_rows(config))),
+        section("Every seed", html_table(("seed", *SEED_COLUMNS), _seed_rows(result.agents))),
+        section("What was run", html_table(("option", "value"), _option_rows(config))),
         _source_section(config),
-        _section("Repeat it", f"<pre>{_text(config.command())}</pre>" + _version_table(result)),
+        section("Repeat it", f"<pre>{escaped(config.command())}</pre>" + _version_table(result)),
     ]
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>snnrl: {_text(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        f'<h1>{_text(title)}</h1>\n<p class="lead">{_text(headline(result))}</p>\n'
-        + "\n".join(section for section in sections if section)
+        f"<title>snnrl: {escaped(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f'<h1>{escaped(title)}</h1>\n<p class="lead">{escaped(headline(result))}</p>\n'
+        + "\n".join(part for part in sections if part)
         + "\n</body>\n</html>\n"
     )
 
@@ -170,17 +170,18 @@ def _interval_text(key: str, interval: tuple[Number, Number] | None) -> str:
 
 
 def _summary_section(result: TrainingResult) -> str:
-    table = _table(("", "value", "95 % bootstrap interval over seeds"), summary_rows(result))
-    return _section("Result", table + f'<p class="note">{_text(_criterion(result.config))}</p>')
+    table = html_table(("", "value", "95 % bootstrap interval over seeds"), summary_rows(result))
+    return section("Result", table + f'<p class="note">{escaped(_criterion(result.config))}</p>')
 
 
 def _criterion(config: TrainingConfig) -> str:
     evaluation = f"Evaluation: {config.evaluation_episodes} fresh episodes per seed with plasticity off."
     if config.solve_threshold is None:
         return f"This task has no criterion for solved. {evaluation}"
+    bound = "least" if config.solve_threshold >= 0 else "most"
     return (
-        f"Solved: the first {config.solve_window} consecutive episodes with a mean length of at least "
-        f"{config.solve_threshold:g} steps; seeds that did not get there count as infinitely many episodes. "
+        f"Solved: the first {config.solve_window} consecutive episodes with a mean length of at {bound} "
+        f"{abs(config.solve_threshold):g} steps; seeds that did not get there count as infinitely many episodes. "
         f"{evaluation}"
     )
 
@@ -196,7 +197,7 @@ def _baseline_section(result: TrainingResult) -> str:
         (BASELINES.get(name, name), *(number_text(key, row.get(key)) for key in keys))
         for name, row in rows.items()
     ]
-    return _section("Beside the baselines, same seeds", _table(("", *(LABELS[key] for key in keys)), body))
+    return section("Beside the baselines, same seeds", html_table(("", *(LABELS[key] for key in keys)), body))
 
 
 CURVE_CAPTION = (
@@ -223,8 +224,8 @@ def _wear_section(result: TrainingResult, picture: bytes | None) -> str:
     """Say what learning cost the devices and how long they would last."""
     if result.wear is None:
         return ""
-    table = _table(("", ""), wear_rows(wear_summary(result.wear)))
-    return _section("Wear and energy", table) + _picture_section(
+    table = html_table(("", ""), wear_rows(wear_summary(result.wear)))
+    return section("Wear and energy", table) + _picture_section(
         "Writes of the devices", picture, WRITES_CAPTION
     )
 
@@ -290,38 +291,41 @@ def _source_section(config: TrainingConfig) -> str:
     rows = [("reward", reward.formula), ("reward from", reward.source)]
     if device is not None:
         rows.append(("device from", device.citation))
-    return _section("Where it comes from", _table(("", ""), rows))
+    return section("Where it comes from", html_table(("", ""), rows))
 
 
 def _version_table(result: TrainingResult) -> str:
     rows = [*result.versions.items(), ("wall time", f"{result.wall_time:.1f} s")]
-    return _table(("", ""), rows)
+    return html_table(("", ""), rows)
 
 
 def _picture_section(title: str, picture: bytes | None, caption: str) -> str:
     if picture is None:
         return ""
     data = base64.b64encode(picture).decode()
-    return _section(
+    return section(
         title,
-        f'<figure><img alt="{_text(title)}" src="data:image/png;base64,{data}">'
-        f"<figcaption>{_text(caption)}</figcaption></figure>",
+        f'<figure><img alt="{escaped(title)}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{escaped(caption)}</figcaption></figure>",
     )
 
 
-def _section(title: str, body: str) -> str:
-    return f"<h2>{_text(title)}</h2>\n{body}"
+def section(title: str, body: str) -> str:
+    """Return a section of a page; the body is HTML."""
+    return f"<h2>{escaped(title)}</h2>\n{body}"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def html_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table; cells are plain text."""
     lines = [_row("td", row) for row in rows]
     top = _row("th", head) if any(head) else ""
     return f'<div class="wide"><table>{top}{"".join(lines)}</table></div>'
 
 
 def _row(tag: str, cells: Sequence[str]) -> str:
-    return "<tr>" + "".join(f"<{tag}>{_text(cell)}</{tag}>" for cell in cells) + "</tr>\n"
+    return "<tr>" + "".join(f"<{tag}>{escaped(cell)}</{tag}>" for cell in cells) + "</tr>\n"
 
 
-def _text(value: object) -> str:
+def escaped(value: object) -> str:
+    """Return plain text as HTML."""
     return html.escape(str(value))

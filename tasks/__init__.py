@@ -6,16 +6,20 @@ CartPole(version='v1', force=8.0, pole_length=1.0, pole_mass=0.1, cart_mass=1.0,
 """
 
 from snnrl.tasks import rewards
+from snnrl.tasks.acrobot import Acrobot
 from snnrl.tasks.base import Task, TaskKernel, make, names, register, source_of
 from snnrl.tasks.cartpole import DIFFICULTIES, CartPole, Difficulty
 from snnrl.tasks.gym_task import GymTask
+from snnrl.tasks.mountain_car import MountainCar
 from snnrl.tasks.rotary_pendulum import RotaryPendulum
 
 __all__ = [
     "DIFFICULTIES",
+    "Acrobot",
     "CartPole",
     "Difficulty",
     "GymTask",
+    "MountainCar",
     "RotaryPendulum",
     "Task",
     "TaskKernel",

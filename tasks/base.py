@@ -10,6 +10,7 @@ import abc
 import ast
 import dataclasses
 import inspect
+import math
 import textwrap
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
@@ -133,6 +134,21 @@ class Task(abc.ABC):
         return len(self.observation_names)
 
     @property
+    def observation_periodic(self) -> tuple[bool, ...]:
+        """True: -scale and scale are the same place, as for an angle; only for bounded variables."""
+        return (False,) * self.observation_size
+
+    @property
+    def solved_return(self) -> float | None:
+        """Mean sum of the environment's own rewards over 100 episodes that counts as solved; None: see its length."""
+        return None
+
+    @property
+    def default_reward(self) -> str | None:
+        """Name of the reward to learn from unless another is asked for; None: the network's usual one."""
+        return None
+
+    @property
     def observation_labels(self) -> tuple[str, ...]:
         """What the network sees, in words and with units, for figures."""
         return self.observation_names
@@ -206,6 +222,13 @@ def _missing(task: type[Task], given: Mapping[str, Any]) -> list[str]:
     """Give the names of the fields that have no default and are not given."""
     needed = [field.name for field in _fields(task) if field.default is dataclasses.MISSING]
     return [name for name in needed if name not in given]
+
+
+def check_positive(name: str, value: object) -> None:
+    """Raise `InvalidValueError` unless the value is a finite number > 0."""
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not number or not (math.isfinite(float(value)) and float(value) > 0):  # type: ignore[arg-type]
+        raise InvalidValueError(name, value, "a finite number > 0")
 
 
 def source_of(function: Callable[..., Any]) -> str:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from snnrl.errors import InvalidValueError, UnknownNameError
-from snnrl.tasks.base import FloatArray, Task, TaskKernel, Vector, register
+from snnrl.errors import UnknownNameError
+from snnrl.tasks.base import FloatArray, Task, TaskKernel, Vector, check_positive, register
 
 if TYPE_CHECKING:
     import gymnasium
@@ -205,7 +205,7 @@ class CartPole(Task):
         if self.difficulty is not None and self.difficulty not in tuple(DIFFICULTIES):
             raise UnknownNameError("CartPole.difficulty", self.difficulty, DIFFICULTIES)
         for key in ("force", "pole_length", "pole_mass", "cart_mass", "gravity"):
-            _check_positive(f"CartPole.{key}", getattr(self, key))
+            check_positive(f"CartPole.{key}", getattr(self, key))
 
     @property
     def setting(self) -> Difficulty | None:
@@ -310,9 +310,3 @@ class CartPole(Task):
         )
         limits = (TIME_STEP, POSITION_LIMIT, ANGLE_LIMIT)
         return np.array([*physics, *limits, self.n_actions - 2, *self.start])
-
-
-def _check_positive(name: str, value: object) -> None:
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not number or not (math.isfinite(float(value)) and float(value) > 0):  # type: ignore[arg-type]
-        raise InvalidValueError(name, value, "a finite number > 0")

@@ -8,14 +8,20 @@ A reward function is plain Python that an engine can compile: it uses its argume
         return 0.0 if terminated else -p[0] * abs(after[3])
 
     reward = rewards.make("fast-fall", gain=2.0)
+
+Beside its own parameters every reward takes ``scale``, a factor on all of it: it puts rewards of different size on one
+footing without a change of their shape.
 """
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import functools
 import inspect
+import linecache
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -24,6 +30,9 @@ from snnrl.tasks.base import FloatArray, RewardFunction, Task, source_of
 
 Range = tuple[float, float]
 RangeRule = Range | Callable[[Mapping[str, float]], Range]
+
+SCALE = "scale"
+"""Parameter that every reward takes: a positive factor on all of it, 1 where it is not given."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,8 +44,9 @@ class Reward:
     name
         Name in the registry.
     parameters
-        Parameters by name, in the order in which the function reads them.
-    function
+        Parameters by name, in the order in which the function reads them; `SCALE`, if it was given, comes last.
+    base
+        The function as it was registered, without the scale:
         ``f(before, after, terminated, step, record, p) -> float``: state before and after the step, whether
         the task terminated, 1-based step of the episode, mean length of the last 20 finished episodes (0
         before any), and the parameter array.
@@ -52,12 +62,17 @@ class Reward:
 
     name: str
     parameters: dict[str, float]
-    function: RewardFunction
+    base: RewardFunction
     formula: str
     source: str
     range: Range
     variables: tuple[str, ...] = ()
     uses_environment: bool = False
+
+    @property
+    def function(self) -> RewardFunction:
+        """The function that engines copy: the registered one, times the scale if there is one."""
+        return _scaled(self.base, len(self.parameters) - 1) if SCALE in self.parameters else self.base
 
     @property
     def p(self) -> FloatArray:
@@ -76,15 +91,21 @@ class Reward:
         Raises
         ------
         InvalidValueError
-            If the reward reads variables that the task does not have.
+            If the reward reads variables that the task does not have, or asks Gymnasium for a scaled reward.
         """
         if self.variables and self.variables != task.state_names:
             needed = f"a task whose state is ({', '.join(self.variables)})"
             raise InvalidValueError(f"task for reward {self.name}", task.state_names, needed)
         kernel = task.kernel()
-        if not self.uses_environment or kernel is None:
+        if not self.uses_environment:
             return self
-        return dataclasses.replace(self, function=kernel.reward, uses_environment=False)
+        if kernel is None and SCALE in self.parameters:
+            raise InvalidValueError(
+                f"{self.name}.{SCALE}", self.parameters[SCALE], "none: Gymnasium gives the reward"
+            )
+        return (
+            self if kernel is None else dataclasses.replace(self, base=kernel.reward, uses_environment=False)
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,13 +164,17 @@ def register(
     Raises
     ------
     InvalidValueError
-        If the name is taken, or the function cannot be compiled by an engine.
+        If the name is taken, a parameter is called "scale", or the function cannot be compiled by an engine.
     """
 
     def decorate(function: RewardFunction) -> RewardFunction:
         if name in _REWARDS and not replace:
             raise InvalidValueError("reward name", name, "a name not in use, or replace=True")
         _check_function(name, function)
+        if SCALE in (defaults or {}):
+            raise InvalidValueError(
+                f"parameter of reward {name}", SCALE, "another name: every reward has a scale"
+            )
         _REWARDS[name] = _Entry(
             function=function,
             formula=formula,
@@ -166,6 +191,12 @@ def register(
     return decorate
 
 
+def forget(known: Iterable[str]) -> None:
+    """Take rewards out of the registry, so that a changed file can register them again."""
+    for name in known:
+        _REWARDS.pop(name, None)
+
+
 def names() -> list[str]:
     """Names of all registered rewards."""
     return sorted(_REWARDS)
@@ -179,7 +210,7 @@ def make(name: str, **overrides: float) -> Reward:
     name
         A registered name.
     overrides
-        Parameters that differ from their defaults.
+        Parameters that differ from their defaults; `SCALE` is a factor on the whole reward.
 
     Raises
     ------
@@ -192,21 +223,51 @@ def make(name: str, **overrides: float) -> Reward:
         raise UnknownNameError("reward", name, names())
     entry = _REWARDS[name]
     parameters = dict(entry.defaults)
-    for key, value in overrides.items():
-        if key not in parameters:
-            raise UnknownNameError(f"parameter of reward {name}", key, parameters)
+    for key, value in sorted(overrides.items(), key=lambda item: item[0] == SCALE):
+        if key not in (*entry.defaults, SCALE):
+            raise UnknownNameError(f"parameter of reward {name}", key, (*entry.defaults, SCALE))
         parameters[key] = _checked(name, key, value, entry)
     limits = entry.range(parameters) if callable(entry.range) else entry.range
+    scale = parameters.get(SCALE, 1.0)
     return Reward(
         name=name,
         parameters=parameters,
-        function=entry.function,
-        formula=entry.formula,
+        base=entry.function,
+        formula=entry.formula + (f"; all of it times {scale:g}" if SCALE in parameters else ""),
         source=entry.source,
-        range=(float(limits[0]), float(limits[1])),
+        range=(scale * float(limits[0]), scale * float(limits[1])),
         variables=entry.variables,
         uses_environment=entry.uses_environment,
     )
+
+
+@functools.cache
+def _scaled(function: RewardFunction, place: int) -> RewardFunction:
+    """Return the same function with ``p[place]`` in front of what it returns, as text that engines can copy."""
+    parameters = list(inspect.signature(function).parameters)[-1]
+    tree = ast.fix_missing_locations(_Scaled(parameters, place).visit(ast.parse(source_of(function))))
+    text, file = ast.unparse(tree) + "\n", f"<{function.__module__}.{function.__qualname__} times p[{place}]>"
+    # `inspect.getsource` reads the text of a function that stands in no file from here.
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    namespace = {"math": math, "__name__": __name__}
+    exec(compile(text, file, "exec"), namespace)  # noqa: S102  the registered function's own text
+    scaled: RewardFunction = namespace[function.__name__]  # type: ignore[assignment]
+    scaled.__doc__ = function.__doc__
+    return scaled
+
+
+class _Scaled(ast.NodeTransformer):
+    """Multiplies what a reward function returns by a parameter."""
+
+    def __init__(self, parameters: str, place: int) -> None:
+        self.parameters, self.place = parameters, place
+
+    def visit_Return(self, node: ast.Return) -> ast.Return:
+        """Multiply one returned value."""
+        if node.value is None:
+            return node
+        factor = ast.Subscript(ast.Name(self.parameters, ast.Load()), ast.Constant(self.place), ast.Load())
+        return ast.Return(ast.BinOp(factor, ast.Mult(), node.value))
 
 
 def _check_function(name: str, function: RewardFunction) -> None:
@@ -225,7 +286,7 @@ def _checked(reward: str, key: str, value: object, entry: _Entry) -> float:
         raise InvalidValueError(name, value, "a number") from error
     if not math.isfinite(number):
         raise InvalidValueError(name, value, "a finite number")
-    if key in entry.positive and number <= 0:
+    if key in (*entry.positive, SCALE) and number <= 0:
         raise InvalidValueError(name, value, "a number > 0")
     low, high = entry.limits.get(key, (-math.inf, math.inf))
     if not low <= number <= high:

@@ -5,8 +5,9 @@ reward that stays inside a range keeps the value inside the same range and needs
 failure counts as 0 for ever. A penalty p given once, at the failure, is therefore worth ``(1-gamma) p``: it
 takes ``p = 1/(1-gamma)`` to make a failure as bad as a reward of -1 for ever.
 
-The cart-pole's state is read as [x (m), x_dot (m/s), theta (rad), theta_dot (rad/s)]. Every function is
-self-contained: engines copy its text.
+The cart-pole's state is read as [x (m), x_dot (m/s), theta (rad), theta_dot (rad/s)], the Acrobot's as [theta1, theta2
+(rad), theta1_dot, theta2_dot (rad/s)], the mountain car's as [position, velocity]. Every function is self-contained:
+engines copy its text.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from collections.abc import Callable, Mapping
 from snnrl.tasks.base import Vector
 from snnrl.tasks.reward_registry import Range, Reward, make, names, register
 
-__all__ = ["CART_POLE", "Reward", "make", "names", "register"]
+__all__ = ["ACROBOT", "CART_POLE", "MOUNTAIN_CAR", "Reward", "make", "names", "register"]
 
 CART_POLE = ("x", "x_dot", "theta", "theta_dot")
 """State variables that the cart-pole rewards read."""
+ACROBOT = ("theta1", "theta2", "theta1_dot", "theta2_dot")
+MOUNTAIN_CAR = ("position", "velocity")
 _LIMITS = {"theta_max": 12 * 2 * math.pi / 360, "x_max": 2.4}
 _NOT_NEGATIVE = (0.0, math.inf)
 _THETA = {"theta_max": _LIMITS["theta_max"]}
@@ -241,3 +244,82 @@ def record(before: Vector, after: Vector, terminated: bool, step: int, record: f
     if terminated:
         return -p[1]
     return p[0] if step > record else 0.0
+
+
+def _swing_range(goal: float) -> Callable[[Mapping[str, float]], Range]:
+    """Give the range rule of a cost of 1 per step, ``goal`` at the goal, and a shaping potential from -1 to 0."""
+
+    def rule(p: Mapping[str, float]) -> Range:
+        reach = p["weight"] / (1.0 - p["gamma"])
+        return -1.0 - p["gamma"] * reach, goal + reach
+
+    return rule
+
+
+_SWING_FORMULA = (
+    "r = f + weight (gamma Phi(s') - Phi(s))/(1-gamma), f = -1, Phi = min(0, (E - E_goal)/(E_goal - E_rest)); "
+    "at the goal f = {goal}, Phi(s') = 0; "
+)
+_SWING_LIMITS = {"gamma": (0.0, 1.0 - 1e-9), "weight": _NOT_NEGATIVE}
+
+
+@register(
+    "acrobot-energy",
+    formula=_SWING_FORMULA.format(goal="0") + "E: mechanical energy, E_rest = -19.6 J, E_goal = goal_energy",
+    source="the environment's own reward, shaped: Ng, Harada & Russell 1999 (ICML); energy as the measure of a swing-up: "
+    "Spong 1995, IEEE Control Syst. 15(1):49",
+    range=_swing_range(0.0),
+    defaults={"gamma": 0.99, "weight": 1.0, "goal_energy": 4.9},
+    variables=ACROBOT,
+    limits={**_SWING_LIMITS, "goal_energy": (-19.0, math.inf)},
+)
+def acrobot_energy(
+    before: Vector, after: Vector, terminated: bool, step: int, record: float, p: Vector
+) -> float:
+    """Charge every step, and pay for energy put into the swing; the best policy is the environment's.
+
+    ``gamma`` must be the agent's discount factor for that. The energy is that of the task's default masses and lengths.
+    4.9 J is the least energy with which the goal can be reached.
+    """
+    phi = 0.0
+    phi_before = 0.0
+    for k in range(2):
+        state = after if k == 0 else before
+        turn = math.cos(state[1])
+        kinetic = (
+            0.5 * (3.5 + turn) * state[2] * state[2]
+            + (1.25 + 0.5 * turn) * state[2] * state[3]
+            + 0.625 * state[3] * state[3]
+        )
+        energy = kinetic - 14.7 * math.cos(state[0]) - 4.9 * math.cos(state[0] + state[1])
+        phi_before = min(0.0, (energy - p[2]) / (p[2] + 19.6))
+        if k == 0:
+            phi = phi_before
+    if terminated:
+        return -p[1] * phi_before / (1.0 - p[0])
+    return -1.0 + p[1] * (p[0] * phi - phi_before) / (1.0 - p[0])
+
+
+@register(
+    "car-energy",
+    formula=_SWING_FORMULA.format(goal="-1")
+    + "E = sin(3 position)/3 + velocity^2/(2 gravity), gravity = 0.0025, "
+    "E_rest = -1/3, E_goal = goal_energy",
+    source="as acrobot-energy; the slope of Gymnasium's mountain is cos(3 position)",
+    range=_swing_range(-1.0),
+    defaults={"gamma": 0.99, "weight": 1.0, "goal_energy": math.sin(1.5) / 3},
+    variables=MOUNTAIN_CAR,
+    limits={**_SWING_LIMITS, "goal_energy": (-0.33, math.inf)},
+)
+def car_energy(before: Vector, after: Vector, terminated: bool, step: int, record: float, p: Vector) -> float:
+    """Charge every step, and pay for energy of the car on its slope; the best policy is the environment's.
+
+    ``gamma`` must be the agent's discount factor for that. sin(3 * 0.5)/3 is the energy of rest at the goal.
+    """
+    energy = math.sin(3 * before[0]) / 3 + before[1] * before[1] / 0.005
+    phi_before = min(0.0, (energy - p[2]) / (p[2] + 1.0 / 3.0))
+    if terminated:
+        return -1.0 - p[1] * phi_before / (1.0 - p[0])
+    energy = math.sin(3 * after[0]) / 3 + after[1] * after[1] / 0.005
+    phi = min(0.0, (energy - p[2]) / (p[2] + 1.0 / 3.0))
+    return -1.0 + p[1] * (p[0] * phi - phi_before) / (1.0 - p[0])

@@ -98,8 +98,8 @@ def test_version() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("train",), "TASK: got None, allowed: cartpole, "),
-        (("train", "cartpol"), "TASK: got 'cartpol', allowed: cartpole, "),
+        (("train",), "TASK: got None, allowed: acrobot, cartpole, "),
+        (("train", "cartpol"), "TASK: got 'cartpol', allowed: acrobot, cartpole, "),
         (("train", "gym:Nope-v0"), "GymTask.env_id: got 'Nope-v0', allowed: "),
         (
             ("train", "cartpole", "--seeds", "abc"),
@@ -115,7 +115,7 @@ def test_version() -> None:
         (("train", "cartpole", "--network", "actor"), "--network: got 'actor', allowed: actor-critic, "),
         (
             ("train", "cartpole", "--plasticity", "stdp"),
-            "--plasticity: got 'stdp', allowed: policy-gradient, r-stdp, td-ltp",
+            "--plasticity: got 'stdp', allowed: exact, manhattan, policy-gradient, r-stdp, td-ltp, variable-amplitude",
         ),
         (("train", "cartpole", "--reward", "gausian"), "--reward: got 'gausian', allowed: "),
         (("train", "cartpole", "--device", "vteam"), "--device: got 'vteam', allowed: only with synapse"),
@@ -125,7 +125,7 @@ def test_version() -> None:
         ),
         (
             ("train", "cartpole", "--set", "force=3"),
-            "--set: got 'force=3', allowed: task.NAME=VALUE, reward.NAME=VALUE",
+            "--set: got 'force=3', allowed: task.NAME=VALUE, device.NAME=VALUE, reward.NAME=VALUE",
         ),
         (("train", "cartpole", "--set", "task.force=-1"), "CartPole.force: got -1, allowed: "),
         (

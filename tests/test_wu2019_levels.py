@@ -56,7 +56,9 @@ def test_interval_holds_the_ratio_and_follows_spread_and_number_of_agents() -> N
             for scale in (100.0, 25.0)
         )
         value, low, high = fewer(fast, slow, 120.0)
-        assert value is not None and low is not None and high is not None
+        assert value is not None
+        assert low is not None
+        assert high is not None
         assert low < value < high
         assert value == pytest.approx(4.0, rel=0.1)
         widths[agents, spread] = high - low

@@ -81,7 +81,10 @@ def place_cells(observation: Vector, out: Vector, scratch: Vector, p: Vector) ->
         z = observation[d] / scale
         z = min(max(z, -1.0), 1.0) if bounded > 0.0 else math.tanh(z)
         for k in range(count):
-            distance = (z - (low + spacing * k)) * inverse_width
+            distance = z - (low + spacing * k)
+            if bounded > 1.0:  # periodic: the shorter way round
+                distance -= 2.0 * math.floor(0.5 * distance + 0.5)
+            distance *= inverse_width
             scratch[k] = math.exp(-0.5 * distance * distance)
         for i in range(filled - 1, -1, -1):  # backwards, so that the grid grows in place
             value = out[i]
@@ -243,9 +246,28 @@ class GaussianPopulation(_Grid):
 
 @dataclass(frozen=True)
 class PlaceCells(_Grid):
-    """Product place cells: one cell per point of the full grid (Frémaux et al. 2013, section 1.2 of the facts)."""
+    """Product place cells: one cell per point of the full grid (Frémaux et al. 2013, section 1.2 of the facts).
+
+    Parameters
+    ----------
+    periodic
+        Per variable: whether -scale and scale are the same place, as for an angle; none by default. The centres then
+        divide the circle evenly, half a spacing away from where it closes, and ``reach`` has no effect.
+    """
+
+    periodic: tuple[bool, ...] = ()
 
     function = staticmethod(place_cells)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        periodic = _per_variable("PlaceCells.periodic", self.periodic, len(self.scale), False)
+        object.__setattr__(self, "periodic", tuple(bool(p) for p in periodic))
+        for closed, bounded in zip(self.periodic, self.bounded, strict=True):
+            if closed and not bounded:
+                raise InvalidValueError(
+                    "PlaceCells.periodic", self.periodic, "True for bounded variables only"
+                )
 
     @property
     def size(self) -> int:
@@ -256,6 +278,15 @@ class PlaceCells(_Grid):
     def scratch_size(self) -> int:
         """One row of the grid."""
         return max(self.counts)
+
+    def _tuning(self) -> list[float]:
+        numbers = super()._tuning()
+        for d, closed in enumerate(self.periodic):
+            if closed:
+                spacing = 2.0 / self.counts[d]
+                numbers[6 * d + 1] = 2.0  # what `place_cells` knows a periodic variable by
+                numbers[6 * d + 3 : 6 * d + 6] = [0.5 * spacing - 1.0, spacing, 1.0 / (self.width * spacing)]
+        return numbers
 
 
 @dataclass(frozen=True)

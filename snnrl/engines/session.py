@@ -32,7 +32,8 @@ class Stop:
     episodes
         Most episodes.
     window, threshold
-        Solved when the mean length of the last ``window`` episodes reaches ``threshold``.
+        Solved when the mean length of the last ``window`` episodes reaches ``threshold``; minus that length where the
+        threshold is negative, for tasks where the shorter episode is the better one.
     consolidation
         Episodes an agent goes on for after it has solved the task.
     """

@@ -35,20 +35,21 @@ def learning_curve_figure(result: TrainingResult) -> Figure:
 
 
 def _draw_lengths(axes: Axes, result: TrainingResult) -> None:
-    lengths = _padded([agent.episode_lengths for agent in result.agents])
+    lengths = padded_lengths([agent.episode_lengths for agent in result.agents])
     axes.set_title("How long each learning episode lasted")
     axes.set_ylabel("episode length (steps)")
     _draw_band(axes, lengths)
     episodes = np.arange(1, lengths.shape[1] + 1)
     axes.plot(episodes, _median(lengths), color=BLUE, lw=1.6, label="median of the seeds still learning")
     window = result.config.solve_window
-    running = _median(_held(_running_mean(lengths, window)))
+    running = _median(held_last(running_mean(lengths, window)))
     if np.isfinite(running).any():
         label = f"mean of the last {window} episodes, median"
         axes.plot(episodes, running, color=VERMILLION, lw=1.6, label=label)
     if result.config.solve_threshold is not None:
         level = result.config.solve_threshold
-        axes.axhline(level, color=INK, lw=1, ls="--", label=f"solved: mean of {window} reaches {level:g}")
+        label = f"solved: mean of {window} {'reaches' if level >= 0 else 'falls to'} {abs(level):g}"
+        axes.axhline(abs(level), color=INK, lw=1, ls="--", label=label)
     random = _random_length(result)
     if random is not None:
         axes.axhline(random, color=GREY, lw=1.2, ls=":", label=f"random policy: {random:.0f} steps")
@@ -84,7 +85,7 @@ def _draw_solved(axes: Axes, agents: list[AgentRecord]) -> None:
     axes.set_yticks((0, 50, 100))
 
 
-def _padded(rows: Iterable[np.ndarray]) -> FloatArray:
+def padded_lengths(rows: Iterable[np.ndarray]) -> FloatArray:
     """Stack rows of different lengths, ``[seeds, longest]``, filled up with NaN."""
     listed = list(rows)
     table = np.full((len(listed), max(len(row) for row in listed)), np.nan)
@@ -103,7 +104,7 @@ def _median(table: FloatArray) -> FloatArray:
     return median
 
 
-def _running_mean(table: FloatArray, window: int) -> FloatArray:
+def running_mean(table: FloatArray, window: int) -> FloatArray:
     """Return the mean of the last `window` columns; NaN until there are that many."""
     means = np.full(table.shape, np.nan)
     if table.shape[1] >= window:
@@ -112,7 +113,7 @@ def _running_mean(table: FloatArray, window: int) -> FloatArray:
     return means
 
 
-def _held(table: FloatArray) -> FloatArray:
+def held_last(table: FloatArray) -> FloatArray:
     """Let seeds that stopped, because they solved the task, keep their last value."""
     held = table.copy()
     for row in held:

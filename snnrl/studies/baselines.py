@@ -276,14 +276,17 @@ def _summary(task: Task, records: list[AgentRecord]) -> dict[str, Any]:
         raise InvalidValueError("seeds", [], "at least one seed")
     means, episodes = evaluation_means(records), episodes_to_solve(records)
     full = [_first_full(record, task.max_steps) for record in records]
+    longer = task.solved_length is not None
     return {
         "seeds": len(records),
         "solved_fraction": float(np.mean(np.isfinite(episodes))),
         "median_episodes": finite(quantile(episodes, 0.5)),
         "q90_episodes": finite(quantile(episodes, 0.9)),
         "evaluation_mean": float(means.mean()) if means.size else None,
-        "evaluation_worst": float(means.min()) if means.size else None,
-        "evaluation_seeds_ge_475": int(np.sum(means >= RELIABLE_LENGTH)) if means.size else None,
+        "evaluation_worst": float((np.min if task.solved_return is None else np.max)(means))
+        if means.size
+        else None,
+        "evaluation_seeds_ge_475": int(np.sum(means >= RELIABLE_LENGTH)) if means.size and longer else None,
         "spikes_per_step": None,
         "writes_per_device": None,
         "mean_length": float(np.mean(np.concatenate([record.episode_lengths for record in records]))),

@@ -112,7 +112,8 @@ class TrainingConfig:
         Number of threads, None for one per core. Never changes a number in the result.
     solve_threshold
         The task is solved by the first `solve_window` consecutive episodes whose mean length (steps)
-        reaches this. The default is the task's own, which may be None: no such criterion.
+        reaches this; a negative one is a return at a cost of 1 per step: minus the mean length has to reach it. The
+        default is the task's own, which may be None: no such criterion.
     solve_window
         Episodes in that mean.
     consolidation
@@ -184,9 +185,11 @@ class TrainingConfig:
             "evaluation_exploration", real_number("evaluation_exploration", self.evaluation_exploration, 0.0)
         )
         if self.solve_threshold is None:
-            self._set("solve_threshold", task.solved_length)
+            self._set(
+                "solve_threshold", task.solved_return if task.solved_length is None else task.solved_length
+            )
         else:
-            self._set("solve_threshold", real_number("solve_threshold", self.solve_threshold, 0.0))
+            self._set("solve_threshold", real_number("solve_threshold", self.solve_threshold, -math.inf))
 
     def _set(self, option: str, value: Json) -> None:
         object.__setattr__(self, option, value)
@@ -320,7 +323,7 @@ def _text(value: Json) -> str:
 def _default_reward(task: Task, network: str) -> str:
     from snnrl.tasks import rewards
 
-    chosen = DEFAULT_REWARDS[network]
+    chosen = task.default_reward or DEFAULT_REWARDS[network]
     try:
         rewards.make(chosen).bind(task)
     except InvalidValueError:

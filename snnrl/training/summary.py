@@ -29,7 +29,8 @@ def summary(result: TrainingResult) -> dict[str, Number]:
     """
     agents = result.agents
     means = evaluation_means(agents)
-    reliable = means.size > 0 and result.config.make_task().max_steps >= RELIABLE_LENGTH
+    task = result.config.make_task()
+    reliable = means.size > 0 and task.solved_length is not None and task.max_steps >= RELIABLE_LENGTH
     # Without a criterion nothing can be solved, and "0 solved" would say something else.
     episodes = episodes_to_solve(agents) if result.config.solve_threshold is not None else np.zeros(0)
     writes = [agent.writes_per_device for agent in agents if agent.writes_per_device is not None]
@@ -39,7 +40,7 @@ def summary(result: TrainingResult) -> dict[str, Number]:
         "median_episodes": finite(quantile(episodes, 0.5)),
         "q90_episodes": finite(quantile(episodes, 0.9)),
         "evaluation_mean": _mean(means),
-        "evaluation_worst": finite(min(means, default=math.nan)),
+        "evaluation_worst": finite((min if task.solved_return is None else max)(means, default=math.nan)),
         "evaluation_seeds_ge_475": int(np.sum(means >= RELIABLE_LENGTH)) if reliable else None,
         "spikes_per_step": _mean([agent.spikes_per_step for agent in agents]),
         "writes_per_device": _mean(writes),

@@ -82,7 +82,10 @@ END_EPISODE = '''
 
 @njit(nogil=True)
 def end_episode(stop, counters, control, lengths, rewards):
-    """Book an episode; stop holds [episodes, window, threshold, consolidation]."""
+    """Book an episode; stop holds [episodes, window, threshold, consolidation].
+
+    A negative threshold is a cost of 1 per step: minus the mean length has to reach it.
+    """
     episode = counters[EPISODE]
     lengths[episode] = counters[EPISODE_STEP]
     rewards[episode] = control[EPISODE_REWARD]
@@ -101,7 +104,7 @@ def end_episode(stop, counters, control, lengths, rewards):
         total = 0.0
         for k in range(episode - window, episode):
             total += lengths[k]
-        if total >= stop[2] * window:
+        if (total if stop[2] >= 0.0 else -total) >= stop[2] * window:
             counters[SOLVED_AT] = episode
     if episode >= stop[0] or (counters[SOLVED_AT] >= 0 and episode >= counters[SOLVED_AT] + stop[3]):
         counters[FINISHED] = 1

@@ -129,5 +129,5 @@ def figure_14(study: Study) -> Figure:
         curve = limited_curve(study, "pre", 4, case)
         _curve(axes, curve.updates, curve, f"pre-4, {label}", colour)
     axes.set(xlabel="updates per weight", ylabel=T2F, xscale="log", title="Variable Amplitude")
-    axes.legend(loc="center left")
+    axes.legend(loc="center left", bbox_to_anchor=(0.0, 0.36))
     return figure
