@@ -56,7 +56,7 @@ def make_crossbar(
     """
     if device is not None and not isinstance(device, Al2O3):
         allowed = "al2o3 with network 'crossbar': its law is that of crossbar pulses"
-        raise InvalidValueError("device", type(device).__name__, allowed)
+        raise InvalidValueError("device", type(device).__name__.lower(), allowed)
     known = {f.name: f.default for f in dataclasses.fields(CrossbarActorCritic) if f.name not in _ELSEWHERE}
     given = dict(parameters or {})
     for name, value in given.items():

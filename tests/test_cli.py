@@ -127,6 +127,10 @@ def test_version() -> None:
             ("train", "cartpole", "--set", "force=3"),
             "--set: got 'force=3', allowed: task.NAME=VALUE, device.NAME=VALUE, reward.NAME=VALUE",
         ),
+        (
+            ("train", "cartpole", "--set", "device.rate=2"),
+            "--set device.*: got {'rate': 2}, allowed: only with synapse 'memristive'",
+        ),
         (("train", "cartpole", "--set", "task.force=-1"), "CartPole.force: got -1, allowed: "),
         (
             ("train", "cartpole", "--set", "reward.width=1"),

@@ -287,7 +287,7 @@ CROSSBAR = {"network": "crossbar"}
         ({"task": "gym:Acrobot-v1"}, "actions of gym for crossbar networks: got 3, allowed: a task with two"),
         ({"plasticity": "td-ltp"}, "plasticity: got 'td-ltp', allowed: exact, manhattan, variable-amplitude with network"),
         ({"plasticity": "exact", "synapse": "memristive"}, "CrossbarActorCritic.rule: got 'exact', allowed: manhattan or"),
-        ({"synapse": "memristive", "device": "vteam"}, "device: got 'VTEAM', allowed: al2o3 with network 'crossbar'"),
+        ({"synapse": "memristive", "device": "vteam"}, "device: got 'vteam', allowed: al2o3 with network 'crossbar'"),
         ({"device": "al2o3"}, "device: got 'al2o3', allowed: only with synapse 'memristive'"),
         ({"device_parameters": {"slope": 0.1}}, "device_parameters: got .*, allowed: only with synapse 'memristive'"),
         ({**MEMRISTIVE, "device_parameters": {"thresholds": "full"}}, "spread: got 0.3, allowed: 0 beside thresholds=full"),

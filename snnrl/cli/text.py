@@ -18,13 +18,22 @@ def error_line(error: Exception) -> str:
     """Return an error as one line; an option of a run is named as it is written on the command line."""
     message = str(error)
     if isinstance(error, InvalidValueError) and error.name in option_names():
-        written = "TASK" if error.name == "task" else f"--{error.name.replace('_', '-')}"
+        written = _as_written(error.name)
         message = written + message.removeprefix(error.name)
     elif hasattr(error, "format_message"):
         # Typer's own: a word of the command line that it cannot place.
         context = getattr(error, "ctx", None)
         message = f"{error.format_message()} (see '{context.command_path if context else 'snnrl'} --help')"
     return " ".join(message.split())
+
+
+def _as_written(option: str) -> str:
+    """Return an option of a run as it stands on the command line."""
+    if option == "task":
+        return "TASK"
+    if option.endswith("_parameters"):
+        return f"--set {option.removesuffix('_parameters')}.*"
+    return f"--{option.replace('_', '-')}"
 
 
 def print_table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
