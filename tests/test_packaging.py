@@ -34,7 +34,7 @@ LAYERS = (
     ("snnrl.figures", "snnrl.studies.baselines"),
     ("snnrl.report",),
     ("snnrl.training",),
-    ("snnrl.studies", "snnrl.api", "snnrl.simulation"),
+    ("snnrl.studies", "snnrl.demo", "snnrl.api", "snnrl.simulation"),
     ("snnrl.cli",),
     ("snnrl.__main__",),
 )
@@ -90,10 +90,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         return archive.namelist()
 
 
-def test_wheel_holds_every_module_and_the_type_marker(wheel: list[str]) -> None:
+def test_wheel_holds_every_module_the_type_marker_and_the_demos_files(wheel: list[str]) -> None:
     held = {name for name in wheel if name.startswith("snnrl/")}
     expected = {_place(name, path) for name, path in MODULES.items()}
-    assert held == expected | {"snnrl/py.typed"}
+    demo = [path for part in ("agents", "static") for path in (ROOT / "snnrl" / "demo" / part).iterdir()]
+    assert {path.suffix for path in demo} == {".npz", ".html", ".css", ".js"}
+    assert held == expected | {"snnrl/py.typed"} | {path.relative_to(ROOT).as_posix() for path in demo}
 
 
 def _place(name: str, path: Path) -> str:

@@ -81,7 +81,7 @@ def test_set_up_lines_differ_only_in_their_last_command() -> None:
     run, test = (line.rsplit(" && ", 1) for line in SET_UP)
     assert run[0] == test[0]
     assert run[1].startswith("snnrl train cartpole")
-    assert test[1] == "pytest"
+    assert test[1] == "pytest -n auto"
 
 
 @pytest.mark.parametrize("page", PAGES)

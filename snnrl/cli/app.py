@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from snnrl.cli import compare_engines, evaluate, info, reproduce, train
+from snnrl.cli import compare_engines, compare_rewards, demo, evaluate, info, reproduce, train
 
 app = typer.Typer(
     help="Spiking neural networks that learn by reward.",
@@ -20,6 +20,8 @@ app.command(epilog=train.EXAMPLE)(train.train)
 app.command(epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command(epilog=info.EXAMPLE)(info.info)
 app.command("compare-engines", epilog=compare_engines.EXAMPLE)(compare_engines.compare_engines)
+app.command("compare-rewards", epilog=compare_rewards.EXAMPLE)(compare_rewards.compare_rewards)
+app.command(epilog=demo.EXAMPLE)(demo.demo)
 app.command(epilog=reproduce.EXAMPLE)(reproduce.reproduce)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,8 @@ from snnrl.engines.fast.cache import load_module
 from snnrl.engines.fast.generate import CompiledTask, Kernel, generate
 from snnrl.engines.fast.prepare import lowered_agent
 from snnrl.engines.session import Session, State, Stop, signal_parameters, value_parameters
-from snnrl.errors import InvalidValueError
+from snnrl.equations.statements import evaluate, names_in
+from snnrl.errors import InvalidValueError, UnknownNameError
 from snnrl.model import AgentModel
 
 if TYPE_CHECKING:
@@ -45,18 +46,27 @@ class FastSession(Session):
         up to rounding).
     threads
         Agents run side by side on this many threads; changes no number.
+    watched
+        By population, a variable that `watch` records in every dt.
+
+    Attributes
+    ----------
+    max_steps
+        Environment steps after which an episode is truncated: the task's own, unless it is set.
     """
 
     def __init__(self, model: AgentModel, task: Task, reward: Reward, seeds: Iterable[int],
-                 episodes: int, dtype: str = "float64", windowed: bool = True, threads: int = 1) -> None:  # fmt: skip
+                 episodes: int, dtype: str = "float64", windowed: bool = True, threads: int = 1,
+                 watched: Mapping[str, str] | None = None) -> None:  # fmt: skip
         super().__init__(model, lowered_agent(model), task, reward, seeds)
-        self.threads = threads
+        self.threads, self.max_steps = threads, task.max_steps
         self.task_kernel = task.kernel()
-        self.kernel = build_kernel(model, self.network, task, reward, dtype, windowed)
+        self.kernel = build_kernel(model, self.network, task, reward, dtype, windowed, watched or {})
         self.module = load_module(self.kernel.source)
         self.trace = np.zeros((0, 0))
         self.common = self._common()
         self.state = self._fresh_state(episodes)
+        self.parameters = {part.name: dict(part.constants) for part, _ in self.kernel.parts}
 
     @property
     def compiled(self) -> bool:
@@ -116,7 +126,7 @@ class FastSession(Session):
         else:
             arguments = (
                 budget,
-                self.task.max_steps,
+                self.max_steps,
                 learning,
                 float(exploration),
                 self.time_constant,
@@ -141,6 +151,49 @@ class FastSession(Session):
             self.state[n][agent] if n in self.state else self.common[n] for n in self.kernel.entries[function]
         ]
         return getattr(self.module, function)(*first, *arrays)
+
+    # ------------------------------------------------------------------ changes while running
+
+    def set_parameter(self, part: str, name: str, value: float) -> None:
+        """Give a parameter of a population or synapse group another value, for all agents, from the next step on.
+
+        Initial values that were computed from the parameter stay as they are.
+
+        Raises
+        ------
+        UnknownNameError
+            If the part, or its parameter, is not known.
+        """
+        if name not in self.parameters.get(part, {}):
+            known = (
+                f"{owner}.{parameter}" for owner, found in self.parameters.items() for parameter in found
+            )
+            raise UnknownNameError("parameter", f"{part}.{name}", known)
+        self.parameters[part][name] = float(value)
+        constants, dt = self.kernel.constants, self.network.dt
+        values = self.parameters[part]
+        for place, (group, expression) in enumerate(constants.scalars):
+            if group == part and name in names_in(expression):
+                self.common["p"][place] = evaluate(expression, {**values, "dt": dt})
+        for place, (group, expression, sign) in enumerate(constants.tables):
+            if group == part and name in names_in(expression):
+                offsets = sign * dt * np.arange(constants.steps + 1)
+                self.common["tables"][place] = evaluate(expression, {**values, "dt": offsets})
+
+    def reseed(self, seeds: Iterable[int]) -> None:
+        """Let the agents draw from the random streams of other seeds from now on; they keep what they are."""
+        self.seeds = np.asarray(list(seeds), dtype=np.int64)
+        self._change_streams()
+
+    def restart_traces(self) -> None:
+        """Put the traces that only learning keeps up back to their start, for learning that begins in mid-episode."""
+        for group in self.kernel.groups:
+            used = {name for s in group.frozen.statements for name in (s.target, *s.reads)}
+            for variable, array in group.array.items():
+                if variable not in used and variable not in group.lowered.weights:
+                    start = self.kernel.initial_arrays.get(array)
+                    value = group.lowered.initial[variable] if start is None else self.state[start]
+                    self.state[array][:] = value
 
     # ------------------------------------------------------------------ results
 
@@ -184,25 +237,40 @@ class FastSession(Session):
             self.state, self.common, self.seeds = saved_state, saved_common, saved_seeds
 
     def _record(self, learning: bool, exploration: float) -> tuple[dict[str, Any], NDArray[Any]]:
-        steps, window = self.task.max_steps, self.network.env_steps
+        steps, window = self.max_steps, self.network.env_steps
         counters = self.state["counters"][0]
         counters[[Counter.EPISODE_STEP, Counter.FINISHED, Counter.ENV_STEPS, Counter.MODE]] = 0
         counters[Counter.RECORD_FROM] = counters[Counter.DECISION]
         episode = int(counters[Counter.EPISODE])
-        for name in ("lengths", "rewards"):
-            self.state[name] = np.concatenate(
-                [self.state[name], np.zeros_like(self.state[name][:, :1])], axis=1
-            )
-        self.trace = np.zeros((steps, 4 + self.task.observation_size))
-        records = {
-            p.record: np.zeros((steps * window, p.lowered.size), np.uint8) for p in self.kernel.populations
-        }
-        self.common = {**self.common, **records, "trace": self.trace}
+        self.make_room(1)
+        records = self.watch(steps)
         self.run(steps + 1, Stop(episode + 1), learning, exploration)
         length = int(self.state["lengths"][0, episode])
         spikes = {p.lowered.name: records[p.record][: length * window] != 0 for p in self.kernel.populations}
         trace, self.trace = self.trace[:length], np.zeros((0, 0))
         return spikes, trace
+
+    def make_room(self, episodes: int) -> None:
+        """Make room for the books of that many more episodes."""
+        for name in ("lengths", "rewards"):
+            room = np.zeros_like(self.state[name], shape=(len(self.seeds), episodes))
+            self.state[name] = np.concatenate([self.state[name], room], axis=1)
+
+    def watch(self, steps: int) -> State:
+        """Record the first agent from now on, for this many environment steps after its ``RECORD_FROM``.
+
+        Returns
+        -------
+        dict
+            By array name of the kernel, what will be filled in: spikes ``[dt steps, neurons]`` of every population, the
+            watched variables likewise, and ``trace`` (see `record_episode`).
+        """
+        rows, layout = steps * self.network.env_steps, self.kernel.layout.arrays
+        names = [name for p in self.kernel.populations for name in (p.record, p.curve) if name]
+        records = {name: np.zeros((rows, layout[name].shape[1]), layout[name].dtype) for name in names}
+        self.trace = np.zeros((steps, 4 + self.task.observation_size))
+        self.common = {**self.common, **records, "trace": self.trace}
+        return {**records, "trace": self.trace}
 
     def record_step(self, agent: int, observation: NDArray[np.float64], action: int, gain: float) -> None:
         """Note one environment step taken outside the kernel, if an episode is being recorded."""
@@ -217,7 +285,13 @@ class FastSession(Session):
 
 
 def build_kernel(
-    model: AgentModel, network: Any, task: Task, reward: Reward, dtype: str, windowed: bool
+    model: AgentModel,
+    network: Any,
+    task: Task,
+    reward: Reward,
+    dtype: str,
+    windowed: bool,
+    watched: Mapping[str, str] | None = None,
 ) -> Kernel:
     """Generate the kernel of a model on a task (without compiling it)."""
     physics = task.kernel()
@@ -231,4 +305,4 @@ def build_kernel(
             physics.state_size,
             physics.n_uniforms,
         )
-    return generate(model, network, task.observation_size, compiled, dtype, windowed)
+    return generate(model, network, task.observation_size, compiled, dtype, windowed, watched or {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -23,6 +23,8 @@ from snnrl.engines.fast.synapses import SynapseGroup
 from snnrl.engines.initial import initial_values
 from snnrl.equations.lowered import LoweredNetwork
 from snnrl.model import AgentModel
+
+_NOTHING: Mapping[str, str] = {}
 
 REWARD_PARAMETERS = ["end", "reward_step", "learning", "exploration_", "td_error", "reward", "reward_error",
                      "old_td_error", "old_reward", "old_reward_error"]  # fmt: skip
@@ -57,7 +59,9 @@ class Kernel:
     layout
         All arrays by name.
     constants
-        Scalars and tables computed on the host.
+        What the scalars and tables were computed from.
+    scalars, tables
+        Numbers computed on the host.
     common
         Arrays shared by all agents.
     streams
@@ -70,6 +74,7 @@ class Kernel:
 
     source: str
     layout: Layout
+    constants: Constants
     scalars: NDArray[Any]
     tables: NDArray[Any]
     common: dict[str, NDArray[Any]]
@@ -104,6 +109,7 @@ def generate(
     task: CompiledTask | None,
     real: str,
     windowed: bool,
+    watched: Mapping[str, str],
 ) -> Kernel:
     """Generate the kernel of an agent.
 
@@ -119,8 +125,10 @@ def generate(
         ``"float64"`` (the reference) or ``"float32"``.
     windowed
         Whether rules of the trace family may use the windowed form.
+    watched
+        By population, a variable that can be recorded in every dt.
     """
-    return _AgentGenerator(model, network, n_observation, task, real, windowed).kernel()
+    return _AgentGenerator(model, network, n_observation, task, real, windowed, watched).kernel()
 
 
 def generate_network(
@@ -131,7 +139,7 @@ def generate_network(
     Its entries are ``network_advance``, ``network_learn`` and ``network_begin``. Populations named in ``clamped``
     spike as the array ``given`` of their `Population` says.
     """
-    return _NetworkGenerator(network, (), real, windowed, clamped).kernel()
+    return _NetworkGenerator(network, (), real, windowed, clamped, _NOTHING).kernel()
 
 
 def _written_by_synapses(network: LoweredNetwork, population: str) -> frozenset[str]:
@@ -157,6 +165,7 @@ class _Generator(ABC):
         real: str,
         windowed: bool,
         clamped: Collection[str],
+        watched: Mapping[str, str],
     ) -> None:
         self.network, self.real = network, real
         self.layout, self.streams = Layout(np.dtype(real), self.window), Streams()
@@ -179,6 +188,7 @@ class _Generator(ABC):
                 [(k, r) for k, r in enumerate(readouts) if r.population == n.name],
                 n.name in clamped,
                 _written_by_synapses(network, n.name),
+                watched.get(n.name, ""),
             )
             for n in network.neurons
         }
@@ -221,7 +231,7 @@ class _Generator(ABC):
         body = self._body()
         scalars, tables = self.constants.pack(self.real)
         common = {k: v for g in self.groups for k, v in g.pair_arrays().items()}
-        return Kernel(body, self.layout, scalars, tables, common, self.streams, self.groups,
+        return Kernel(body, self.layout, self.constants, scalars, tables, common, self.streams, self.groups,
                       list(self.populations.values()), self.initial_arrays, self.entries)  # fmt: skip
 
     def _body(self) -> str:
@@ -247,6 +257,7 @@ class _Generator(ABC):
             body.add(f"t = real(step * {self.network.dt!r})")
             for population in self.populations.values():
                 population.emit_update(body)
+                population.emit_curve(body)
             for phase in ("emit_clock", "emit_on_pre", "emit_on_post"):
                 for group in self.groups:
                     getattr(group, phase)(body)
@@ -361,9 +372,9 @@ class _AgentGenerator(_Generator):
     window = "scratch"
 
     def __init__(self, model: AgentModel, network: LoweredNetwork, n_observation: int, task: CompiledTask | None,
-                 real: str, windowed: bool) -> None:  # fmt: skip
+                 real: str, windowed: bool, watched: Mapping[str, str]) -> None:  # fmt: skip
         self.model, self.task, self.n_observation = model, task, n_observation
-        super().__init__(network, model.readouts, real, windowed, ())
+        super().__init__(network, model.readouts, real, windowed, (), watched)
 
     def _declare(self) -> None:
         add, double = self.layout.add, np.float64

@@ -87,6 +87,8 @@ class Population:
     clamped: bool = False
     written: frozenset[str] = frozenset()
     """Variables that synapses write."""
+    watched: str = ""
+    """A variable to be recorded in every dt, as the threshold sees it."""
 
     def __post_init__(self) -> None:
         n, name = self.lowered, self.lowered.name
@@ -101,6 +103,7 @@ class Population:
         # The list is written one place ahead, for padded flags too.
         self.spikes = self.layout.add(f"N_{name}_spikes", n.size + 8, "scratch", np.int32)
         self.record = self.layout.add(f"N_{name}_record", (0, n.size), "common", np.uint8)
+        self.curve = self.layout.add(f"N_{name}_curve", (0, n.size), "common") if self.watched else ""
         if self.clamped:
             self.given = self.layout.add(
                 f"N_{name}_given", (self.constants.steps, n.size), "control", np.uint8
@@ -210,6 +213,15 @@ class Population:
             out.add(f"slot = step % {self.max_delay + 1}", f"{self.ring_count}[slot] = {count}")
             with out.block(f"for a in range({count}):"):
                 out.add(f"{self.ring}[slot, a] = {self.spikes}[a]")
+
+    def emit_curve(self, out: Source) -> None:
+        """Record the watched variable, if there is one, after the threshold and before the reset."""
+        if not self.watched:
+            return
+        room = f"if recording and decision < {self.curve}.shape[0] // {self.constants.steps}:"
+        with out.block(room), out.block(f"for j in range({self.lowered.size}):"):
+            place = f"decision * {self.constants.steps} + s"
+            out.add(f"{self.curve}[{place}, j] = {self.variable[self.watched]}[j]")
 
     def _emit_readouts(self, out: Source) -> None:
         """Count spikes, and note the first, for what the decoders look at."""

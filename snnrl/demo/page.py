@@ -1,0 +1,164 @@
+"""The page: a Bokeh server whose documents carry frames one way and commands the other; the browser does the drawing.
+
+Everything a browser needs comes from this server, so it works offline.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+from importlib import resources
+from typing import Any
+
+from bokeh.application import Application
+from bokeh.application.handlers.function import FunctionHandler
+from bokeh.core.properties import Any as AnyValue
+from bokeh.core.properties import Float, Int, String
+from bokeh.document import Document
+from bokeh.model import DataModel
+from bokeh.server.server import Server
+from bokeh.server.util import bind_sockets
+from jinja2 import Template
+from tornado.ioloop import PeriodicCallback
+
+from snnrl.demo.process import Simulation
+from snnrl.demo.scenes import LOOPBACK, scene
+from snnrl.demo.spectator import Spectator, told, trouble
+from snnrl.errors import InvalidValueError
+
+PERIOD = 25
+"""Milliseconds between two looks for new frames."""
+FOLDER = "static"
+
+
+class Link(DataModel):
+    """What a browser and the server share."""
+
+    setup = AnyValue(default={})
+    frame = AnyValue(default={})
+    status = String(default="")
+    command = AnyValue(default={})
+    ack = Int(default=0)
+    fps = Float(default=0.0)
+
+
+class Viewer:
+    """One open page: its document, and what goes through its link."""
+
+    def __init__(self, document: Document, simulation: Simulation, name: str) -> None:
+        self.simulation, self.spectator = simulation, Spectator(simulation, scene(name))
+        self.link = Link()
+        self.link.on_change("ack", lambda attr, old, new: self.spectator.acknowledge(new))
+        self.link.on_change("command", lambda attr, old, new: self.obey(new))
+        document.title = scene(name).title
+        document.template = template()
+        document.template_variables.update(
+            page_css=_text("page.css"), page_js=_text("draw.js") + _text("page.js")
+        )
+        document.add_root(self.link)
+        document.add_periodic_callback(self.look, PERIOD)
+
+    def look(self) -> None:
+        """Send what is new."""
+        said = trouble(self.simulation)
+        if said != self.link.status:
+            self.link.update(status=said)
+        if self.simulation.setup is None:
+            return
+        if not self.link.setup:
+            self.link.update(setup=told(self.simulation.setup))
+        message = self.spectator.message()
+        if message is not None:
+            self.link.update(frame=message)
+
+    def obey(self, command: Any) -> None:
+        """Pass a command on; one that makes no sense is answered on the page."""
+        try:
+            self.spectator.command(command)
+            self.simulation.refused = ""
+        except InvalidValueError as error:
+            self.simulation.refused = str(error)
+
+
+def serve(simulation: Simulation, name: str, port: int, host: str = "127.0.0.1") -> Server:
+    """Return a server of the page, started; `Server.io_loop` runs it.
+
+    Parameters
+    ----------
+    simulation
+        What is shown, to every browser that comes.
+    name
+        Scene.
+    port, host
+        Where to listen; port 0 takes any that is free.
+
+    Raises
+    ------
+    InvalidValueError
+        If the port or the address cannot be had.
+    """
+    port = usable_port(port, host)
+    viewers = Application(FunctionHandler(lambda document: _open(document, simulation, name)))
+    origins = ["*"] if host not in LOOPBACK else [f"{each}:{port}" for each in LOOPBACK]
+    server = Server({"/": viewers}, port=port, address=host, allow_websocket_origin=origins,
+                    unused_session_lifetime_milliseconds=10_000, check_unused_sessions_milliseconds=5_000)  # fmt: skip
+    server.start()
+    logging.getLogger("bokeh.server.views.ws").setLevel(
+        logging.ERROR
+    )  # a page that was closed is nothing to be told
+    return server
+
+
+def usable_port(port: int, host: str) -> int:
+    """Return the port, or for 0 any that is free.
+
+    Raises
+    ------
+    InvalidValueError
+        If the port or the address cannot be had.
+    """
+    try:
+        sockets, found = bind_sockets(host, port)
+    except OSError as error:
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise InvalidValueError("--port", port, "a port that is free, or 0 for any") from error
+        raise InvalidValueError("--host", host, f"an address of this machine ({error.strerror})") from error
+    for each in sockets:
+        each.close()
+    return int(found)
+
+
+def run_until_interrupted(server: Server, simulation: Simulation, farewell: float) -> None:
+    """Run a server until Ctrl-C, or until the simulation has ended and pages have said so for some seconds."""
+
+    def look() -> None:
+        simulation.listen()
+        simulation.frames(simulation.latest - 1)
+        if simulation.failure and watch.is_running():
+            watch.stop()
+            server.io_loop.call_later(farewell, server.io_loop.stop)
+
+    watch = PeriodicCallback(look, 500)
+    watch.start()
+    try:
+        server.io_loop.start()
+    except KeyboardInterrupt:
+        return
+    finally:
+        watch.stop()
+        server.stop()
+
+
+def _open(document: Document, simulation: Simulation, name: str) -> None:
+    Viewer(document, simulation, name)
+
+
+def template() -> Template:
+    """Return the page's template, which Bokeh fills in."""
+    from bokeh.core.templates import get_env
+
+    return get_env().from_string(_text("page.html"))
+
+
+def _text(file: str) -> str:
+    return resources.files("snnrl.demo").joinpath(FOLDER, file).read_text(encoding="utf-8")
