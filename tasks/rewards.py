@@ -284,14 +284,15 @@ def acrobot_energy(
     phi = 0.0
     phi_before = 0.0
     for k in range(2):
-        state = after if k == 0 else before
-        turn = math.cos(state[1])
+        upper = after[0] if k == 0 else before[0]
+        lower = after[1] if k == 0 else before[1]
+        speed = after[2] if k == 0 else before[2]
+        swing = after[3] if k == 0 else before[3]
+        turn = math.cos(lower)
         kinetic = (
-            0.5 * (3.5 + turn) * state[2] * state[2]
-            + (1.25 + 0.5 * turn) * state[2] * state[3]
-            + 0.625 * state[3] * state[3]
+            0.5 * (3.5 + turn) * speed * speed + (1.25 + 0.5 * turn) * speed * swing + 0.625 * swing * swing
         )
-        energy = kinetic - 14.7 * math.cos(state[0]) - 4.9 * math.cos(state[0] + state[1])
+        energy = kinetic - 14.7 * math.cos(upper) - 4.9 * math.cos(upper + lower)
         phi_before = min(0.0, (energy - p[2]) / (p[2] + 19.6))
         if k == 0:
             phi = phi_before

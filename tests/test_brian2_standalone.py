@@ -567,7 +567,7 @@ def unusual(before: Vector, after: Vector, terminated: bool, step: int, record: 
 
 @pytest.mark.usefixtures("cache")
 def test_reward_without_translation(actor_critic: AgentModel) -> None:
-    reward = dataclasses.replace(rewards.make("survival"), name="unusual", function=unusual)
+    reward = dataclasses.replace(rewards.make("survival"), name="unusual", base=unusual)
     with pytest.raises(
         UnsupportedError, match=r"reward 'unusual': unusual\(\) cannot be translated to C\+\+.*math.gamma"
     ):

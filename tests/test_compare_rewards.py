@@ -556,6 +556,7 @@ def test_the_command_writes_everything(
         return study
 
     monkeypatch.setattr("snnrl.studies.rewards.compare_rewards", computed)
+    monkeypatch.setenv("COLUMNS", "200")  # no cell is wrapped
     words = [
         "--rewards",
         "survival,failure",

@@ -220,7 +220,7 @@ def test_reward_that_is_not_finite_is_reported(value: float, gadget: Any, sessio
 
     task = tasks.CartPole()
     reward = dataclasses.replace(
-        rewards.make("survival").bind(task), name="broken", function=broken, parameters={"a": value}
+        rewards.make("survival").bind(task), name="broken", base=broken, parameters={"a": value}
     )
     session = FastSession(gadget(), task, reward, [23], 3)
     with pytest.raises(SimulationError, match=r"reward 'broken' returned NaN or infinity \(seed 23\)"):
