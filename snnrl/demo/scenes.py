@@ -308,7 +308,12 @@ register(
             "action_0": "clockwise",
             "action_1": "counter-clockwise",
         },
-        options=MEMRISTIVE,
+        options={
+            **MEMRISTIVE,
+            "network_parameters": {"reach": 0.5, "width": 0.8},
+            "reward": "failure",
+            "reward_parameters": {"penalty": 20.0},
+        },
     )
 )
 
