@@ -71,7 +71,11 @@ def opened(*words: str) -> Iterator[Page]:
             browser.close()
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        try:
+            process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:  # a shell that starts this in the background has Ctrl-C ignored
+            process.kill()
+            process.communicate()
 
 
 def _wait(page: Any, address: str) -> None:
