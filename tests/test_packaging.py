@@ -93,7 +93,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 def test_wheel_holds_every_module_the_type_marker_and_the_demos_files(wheel: list[str]) -> None:
     held = {name for name in wheel if name.startswith("snnrl/")}
     expected = {_place(name, path) for name, path in MODULES.items()}
-    demo = [path for part in ("agents", "static") for path in (ROOT / "snnrl" / "demo" / part).iterdir()]
+    demo = [path for part in ("pretrained", "static") for path in (ROOT / "snnrl" / "demo" / part).iterdir()]
     assert {path.suffix for path in demo} == {".npz", ".html", ".css", ".js"}
     assert held == expected | {"snnrl/py.typed"} | {path.relative_to(ROOT).as_posix() for path in demo}
 

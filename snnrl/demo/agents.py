@@ -22,7 +22,7 @@ from snnrl.training.build import build_model
 from snnrl.training.config import TrainingConfig
 
 Weights = Mapping[str, NDArray[Any]]
-FOLDER = "agents"
+FOLDER = "pretrained"
 """Folder of the pretrained agents, in this package."""
 
 
