@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnrl import random
-from snnrl.engines.books import Control, Counter
+from snnrl.engines.books import Books, Control, Counter, State
 from snnrl.equations.lowered import LoweredNetwork
 from snnrl.errors import InvalidValueError, SimulationError
 from snnrl.model import AgentModel, RewardBaseline, TDError
@@ -19,8 +19,6 @@ from snnrl.model import AgentModel, RewardBaseline, TDError
 if TYPE_CHECKING:
     from snnrl.tasks import Task
     from snnrl.tasks.rewards import Reward
-
-State = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class Stop:
         return np.array([self.episodes, self.window, self.threshold, self.consolidation], dtype=np.float64)
 
 
-class Session(ABC):
+class Session(Books, ABC):
     """Agents and their books.
 
     Parameters
@@ -78,8 +76,6 @@ class Session(ABC):
     InvalidValueError
         If the model does not fit the task.
     """
-
-    state: State
 
     def __init__(self, model: AgentModel, network: LoweredNetwork, task: Task, reward: Reward,
                  seeds: Iterable[int]) -> None:  # fmt: skip
@@ -166,15 +162,6 @@ class Session(ABC):
 
     # ------------------------------------------------------------------ state
 
-    def save(self) -> State:
-        """Return everything a run needs to go on, agents first."""
-        return {**self.state, "evaluating": np.full(len(self.seeds), self.evaluating)}
-
-    def restore(self, state: State) -> None:
-        """Put back what `save` returned."""
-        self.evaluating = bool(state["evaluating"].any())
-        self.state = {name: array for name, array in state.items() if name != "evaluating"}
-
     @abstractmethod
     def learned(self) -> State:
         """Return what was learned, ``[agents, ...]``, a part of what `save` returns."""
@@ -194,26 +181,6 @@ class Session(ABC):
         """
 
     # ------------------------------------------------------------------ books
-
-    @property
-    def finished(self) -> NDArray[np.bool_]:
-        """Which agents have finished, ``[agents]``."""
-        return np.asarray(self.state["counters"][:, Counter.FINISHED] != 0)
-
-    @property
-    def episodes(self) -> NDArray[np.int64]:
-        """Finished episodes, ``[agents]``."""
-        return np.asarray(self.state["counters"][:, Counter.EPISODE])
-
-    @property
-    def env_steps(self) -> NDArray[np.int64]:
-        """Environment steps taken, ``[agents]``."""
-        return np.asarray(self.state["counters"][:, Counter.ENV_STEPS])
-
-    @property
-    def solved_at(self) -> NDArray[np.int64]:
-        """Episodes until solved, -1 where not solved, ``[agents]``."""
-        return np.asarray(self.state["counters"][:, Counter.SOLVED_AT])
 
     @property
     def spikes_per_step(self) -> NDArray[np.float64]:

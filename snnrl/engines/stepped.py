@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from snnrl import random
 from snnrl.coding import Readout
-from snnrl.engines.books import Control, Counter
+from snnrl.engines.books import Control, Counter, State
 from snnrl.engines.fast.prepare import lowered_agent
 from snnrl.engines.registry import engine as engine_named
 from snnrl.engines.registry import make_simulator
-from snnrl.engines.session import Session, State, Stop, signal_parameters, value_parameters
+from snnrl.engines.session import Session, Stop, signal_parameters, value_parameters
 from snnrl.engines.simulator import Mask, Simulator
 from snnrl.engines.world import World, coding_module, end_episodes
 from snnrl.model import AgentModel, TDError

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnrl import random
-from snnrl.engines.books import Control, Counter
+from snnrl.engines.books import Control, Counter, State
 from snnrl.engines.fast import loop
 from snnrl.engines.fast.cache import load_module
 from snnrl.engines.fast.library import header
-from snnrl.engines.session import Session, State, Stop
+from snnrl.engines.session import Session, Stop
 from snnrl.errors import SimulationError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnrl import random
-from snnrl.engines.books import Control, Counter
+from snnrl.engines.books import Books, Control, Counter, State
 from snnrl.engines.fast.cache import load_module
 from snnrl.errors import SimulationError
 from snnrl.networks.crossbar_agent import ACTION_STREAM, EVALUATION, pair_thresholds
@@ -23,11 +23,10 @@ if TYPE_CHECKING:
     from snnrl.tasks import Task
     from snnrl.tasks.rewards import Reward
 
-State = dict[str, NDArray[Any]]
 LEARNED = ("w", "pairs", "speed", "writes")
 
 
-class CrossbarSession:
+class CrossbarSession(Books):
     """Agents that act and learn in one compiled kernel, to the last bit as `CrossbarPlayer` would have them.
 
     Parameters
@@ -195,40 +194,11 @@ class CrossbarSession:
         self.state["running"][:, [Running.INPUT_SQUARES, Running.HIDDEN_SQUARES]] = 0.0
         self.state |= self._fresh_books(episodes)
 
-    def save(self) -> State:
-        """Return everything a run needs to go on, agents first."""
-        return {**self.state, "evaluating": np.full(len(self.seeds), self.evaluating)}
-
-    def restore(self, state: State) -> None:
-        """Put back what `save` returned."""
-        self.evaluating = bool(state["evaluating"].any())
-        self.state = {name: array for name, array in state.items() if name != "evaluating"}
-
     def take_learned(self, state: State) -> None:
         """Take what was learned out of what `save` returned."""
         self.state |= {name: state[name] for name in LEARNED}
 
     # ------------------------------------------------------------------ books
-
-    @property
-    def finished(self) -> NDArray[np.bool_]:
-        """Which agents have finished, ``[agents]``."""
-        return np.asarray(self.state["counters"][:, Counter.FINISHED] != 0)
-
-    @property
-    def episodes(self) -> NDArray[np.int64]:
-        """Finished episodes, ``[agents]``."""
-        return np.asarray(self.state["counters"][:, Counter.EPISODE])
-
-    @property
-    def env_steps(self) -> NDArray[np.int64]:
-        """Environment steps taken, ``[agents]``."""
-        return np.asarray(self.state["counters"][:, Counter.ENV_STEPS])
-
-    @property
-    def solved_at(self) -> NDArray[np.int64]:
-        """Episodes until solved, -1 where not solved, ``[agents]``."""
-        return np.asarray(self.state["counters"][:, Counter.SOLVED_AT])
 
     @property
     def spikes_per_step(self) -> NDArray[np.float64]:

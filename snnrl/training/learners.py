@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from snnrl.engines.books import State
     from snnrl.engines.session import Stop
-
-State = dict[str, NDArray[Any]]
 
 
 class Learners(Protocol):

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnrl import random
-from snnrl.engines.books import Control, Counter
+from snnrl.engines.books import Control, Counter, State
 from snnrl.engines.brian2.objects import Objects, build
 from snnrl.engines.brian2.standalone_compiled import Arrays, Compiled, Reader, checked_dtype, rasters
 from snnrl.engines.brian2.standalone_loop import closed_loop
@@ -26,7 +26,7 @@ from snnrl.engines.brian2.standalone_places import Places
 from snnrl.engines.brian2.standalone_program import build_program, standalone_device
 from snnrl.engines.brian2.standalone_world import make_world
 from snnrl.engines.fast.prepare import lowered_agent
-from snnrl.engines.session import Session, State, Stop
+from snnrl.engines.session import Session, Stop
 from snnrl.equations.lowered import SHARED_SIGNALS, LoweredNetwork
 from snnrl.errors import InvalidValueError
 from snnrl.model import AgentModel

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnrl import random
-from snnrl.engines.books import Control, Counter
+from snnrl.engines.books import Control, Counter, State
 from snnrl.engines.fast.cache import load_module
 from snnrl.engines.fast.generate import CompiledTask, Kernel, generate
 from snnrl.engines.fast.prepare import lowered_agent
-from snnrl.engines.session import Session, State, Stop, signal_parameters, value_parameters
+from snnrl.engines.session import Session, Stop, signal_parameters, value_parameters
 from snnrl.equations.statements import evaluate, names_in
 from snnrl.errors import InvalidValueError, UnknownNameError
 from snnrl.model import AgentModel
