@@ -23,6 +23,7 @@ PAGE = Path(__file__).parent / "results" / "rewards.md"
 PICTURES = Path(__file__).parent / "pictures"
 Content = dict[str, Any]
 
+WITHOUT = "Without equalising"
 EQUAL, AS_THEY_ARE = "TD errors equalised", "rewards as they are"
 
 
@@ -59,7 +60,7 @@ def beside_table(rows: list[dict[str, Any]]) -> str:
 
 def picture(name: str, caption: str) -> str:
     """Return a figure with its caption as Markdown."""
-    return f"![{TITLES.get(name, name)}](../pictures/rewards_{name}.png)\n\n{caption}\n"
+    return f"![{TITLES.get(name, WITHOUT)}](../pictures/rewards_{name}.png)\n\n{caption}\n"
 
 
 def page(study: Path, equal: Content, plain: Content) -> str:
@@ -89,7 +90,7 @@ def page(study: Path, equal: Content, plain: Content) -> str:
     ]
     parts += [
         picture("td-error", CAPTIONS["td-error"]),
-        "## Without equalising\n",
+        f"## {WITHOUT}\n",
         without,
         beside_table(rows),
     ]
