@@ -20,7 +20,7 @@ from snnrl.cli import main
 from snnrl.demo import agents, film
 from snnrl.demo.channel import Ring
 from snnrl.demo.live import ENDLESS, LiveAgent, Start
-from snnrl.demo.messages import Command, Frame
+from snnrl.demo.messages import Command, Frame, Steps
 from snnrl.demo.pacing import GIVE_UP, Pace
 from snnrl.demo.pretrain import endurance
 from snnrl.demo.process import SHOWN, Runner, Simulation
@@ -562,6 +562,11 @@ class FakeSimulation:
         """Number of the newest frame."""
         return self.shown
 
+    @property
+    def last_steps(self) -> Steps | None:
+        """Steps of the newest frame with any."""
+        return next((f.steps for f in reversed(self.ready[: self.shown]) if f.steps), None)
+
     def frames(self, after: int) -> list[tuple[int, Frame]]:
         """Return the last frames."""
         return [(f.number, f) for f in self.ready[: self.shown] if f.number > max(after, self.shown - 30)]
@@ -623,6 +628,18 @@ def test_message_holds_what_the_page_draws(spectator: tuple[Spectator, FakeSimul
     assert {"pole", "ink"} <= colours
     (pole,) = [points for colour, _, points in message["shapes"] if colour == "pole"]
     assert math.dist(pole[:2], pole[2:]) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_browser_that_comes_while_paused_sees_where_everything_stands(
+    spectator: tuple[Spectator, FakeSimulation],
+) -> None:
+    watching, fake = spectator
+    fake.ready = [f if f.number <= 5 else dataclasses.replace(f, steps=None) for f in fake.ready]
+    fake.shown = 60
+    message = watching.message()
+    assert message is not None
+    assert message["chunks"] == []
+    assert "pole" in {colour for colour, _, _ in message["shapes"]}
 
 
 @pytest.mark.parametrize("given", [None, {}, {"name": "stop"}, {"name": "set", "value": [1]}, "learning"])

@@ -188,7 +188,7 @@ def test_kick_turns_the_pole(page: Any) -> None:
     until(page, f"Math.abs(demo.state[2]) > {max(before)} + 0.01 || demo.books.episode > 0")
 
 
-def test_keyboard_does_what_buttons_do(page: Any) -> None:
+def test_keyboard_does_what_buttons_do(page: Any, browser: Any, demo: Demo) -> None:
     nudges = get(page, "demo.books.kicks")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("d")
@@ -200,6 +200,9 @@ def test_keyboard_does_what_buttons_do(page: Any) -> None:
     assert get(page, "demo.clock.steps") == steps
     assert "paused" in page.inner_text("#mode")
     assert pixels(page, "scene")["colours"] > 3  # what was drawn stays
+    newcomer = visit(browser, demo)
+    assert pixels(newcomer, "scene")["colours"] > 3  # for who comes now, too
+    newcomer.context.close()
     page.keyboard.press(" ")
     until(page, f"demo.clock.steps > {steps}")
 

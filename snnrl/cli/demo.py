@@ -152,12 +152,12 @@ def _only_clock(start: Start, realtime: bool, speed: float, seconds: float) -> N
 def _page(start: Start, task: str, port: int, host: str, realtime: bool, speed: float, browser: bool) -> None:
     import webbrowser
 
-    from snnrl.demo.page import run_until_interrupted, serve, usable_port
+    from snnrl.demo.page import listen, run_until_interrupted, serve
     from snnrl.demo.process import Simulation
 
-    port = usable_port(port, host)  # before anything is begun
+    sockets = listen(port, host)  # before anything is begun
     with Simulation(start, realtime, speed) as simulation:
-        server = serve(simulation, task, port, host)
+        server = serve(simulation, task, sockets, host)
         shown = "localhost" if host in LOOPBACK else host
         print(f"http://{shown}:{server.port}/  (Ctrl-C ends it)", flush=True)
         if browser:

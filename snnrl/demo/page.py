@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import socket
 from importlib import resources
 from typing import Any
 
@@ -16,10 +17,13 @@ from bokeh.core.properties import Any as AnyValue
 from bokeh.core.properties import Float, Int, String
 from bokeh.document import Document
 from bokeh.model import DataModel
-from bokeh.server.server import Server
+from bokeh.server.server import BaseServer
+from bokeh.server.tornado import BokehTornado
 from bokeh.server.util import bind_sockets
 from jinja2 import Template
-from tornado.ioloop import PeriodicCallback
+from tornado.httpserver import HTTPServer
+from tornado.ioloop import IOLoop, PeriodicCallback
+from tornado.iostream import IOStream
 
 from snnrl.demo.process import Simulation
 from snnrl.demo.scenes import LOOPBACK, scene
@@ -80,15 +84,26 @@ class Viewer:
             self.simulation.refused = str(error)
 
 
-def serve(simulation: Simulation, name: str, port: int, host: str = "127.0.0.1") -> Server:
-    """Return a server of the page, started; `Server.io_loop` runs it.
+class PromptServer(HTTPServer):
+    """An HTTP server whose connections send at once.
+
+    A frame goes out in some twenty small parts. By default TCP holds them back until the browser has acknowledged the
+    first, which takes it up to 40 ms: frames would arrive in pairs.
+    """
+
+    def handle_stream(self, stream: IOStream, address: tuple[str, int]) -> None:
+        """Handle a new connection."""
+        stream.set_nodelay(True)
+        # Tornado switches it off again after the request that opens a websocket.
+        setattr(stream, "set_nodelay", lambda value: None)  # noqa: B010
+        super().handle_stream(stream, address)
+
+
+def listen(port: int, host: str) -> list[socket.socket]:
+    """Return sockets that listen for pages.
 
     Parameters
     ----------
-    simulation
-        What is shown, to every browser that comes.
-    name
-        Scene.
     port, host
         Where to listen; port 0 takes any that is free.
 
@@ -97,38 +112,44 @@ def serve(simulation: Simulation, name: str, port: int, host: str = "127.0.0.1")
     InvalidValueError
         If the port or the address cannot be had.
     """
-    port = usable_port(port, host)
-    viewers = Application(FunctionHandler(lambda document: _open(document, simulation, name)))
-    origins = ["*"] if host not in LOOPBACK else [f"{each}:{port}" for each in LOOPBACK]
-    server = Server({"/": viewers}, port=port, address=host, allow_websocket_origin=origins,
-                    unused_session_lifetime_milliseconds=10_000, check_unused_sessions_milliseconds=5_000)  # fmt: skip
-    server.start()
-    logging.getLogger("bokeh.server.views.ws").setLevel(
-        logging.ERROR
-    )  # a page that was closed is nothing to be told
-    return server
-
-
-def usable_port(port: int, host: str) -> int:
-    """Return the port, or for 0 any that is free.
-
-    Raises
-    ------
-    InvalidValueError
-        If the port or the address cannot be had.
-    """
     try:
-        sockets, found = bind_sockets(host, port)
+        sockets, _ = bind_sockets(host, port)
     except OSError as error:
         if error.errno in (errno.EADDRINUSE, errno.EACCES):
             raise InvalidValueError("--port", port, "a port that is free, or 0 for any") from error
         raise InvalidValueError("--host", host, f"an address of this machine ({error.strerror})") from error
-    for each in sockets:
-        each.close()
-    return int(found)
+    return sockets
 
 
-def run_until_interrupted(server: Server, simulation: Simulation, farewell: float) -> None:
+def serve(simulation: Simulation, name: str, sockets: list[socket.socket], host: str) -> BaseServer:
+    """Return a server of the page, started; its ``io_loop`` runs it.
+
+    Parameters
+    ----------
+    simulation
+        What is shown, to every browser that comes.
+    name
+        Scene.
+    sockets
+        From `listen`.
+    host
+        What they were made for: on a loopback address, pages from elsewhere are refused.
+    """
+    viewers = Application(FunctionHandler(lambda document: _open(document, simulation, name)))
+    port = sockets[0].getsockname()[1]
+    origins = ["*"] if host not in LOOPBACK else [f"{each}:{port}" for each in LOOPBACK]
+    application = BokehTornado({"/": viewers}, extra_websocket_origins=origins,
+                               unused_session_lifetime_milliseconds=10_000, check_unused_sessions_milliseconds=5_000)  # fmt: skip
+    http = PromptServer(application)
+    http.add_sockets(sockets)
+    server = BaseServer(IOLoop.current(), application, http)
+    server.start()
+    # A page that was closed is nothing to be told.
+    logging.getLogger("bokeh.server.views.ws").setLevel(logging.ERROR)
+    return server
+
+
+def run_until_interrupted(server: BaseServer, simulation: Simulation, farewell: float) -> None:
     """Run a server until Ctrl-C, or until the simulation has ended and pages have said so for some seconds."""
 
     def look() -> None:

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Self
 
 from snnrl.demo.channel import Ring
-from snnrl.demo.messages import Clock, Command, Frame, Setup
+from snnrl.demo.messages import Clock, Command, Frame, Setup, Steps
 from snnrl.demo.pacing import Pace
 from snnrl.demo.preparation import Preparation
 from snnrl.demo.scenes import SPEED, SPREAD
@@ -184,6 +184,8 @@ class Simulation:
         What the simulation shows; ``None`` until it has begun.
     refused
         Text of the last command that was refused.
+    last_clock, last_steps
+        Of the frames read so far, the newest clock and the newest steps: while paused, frames have none.
     """
 
     def __init__(self, start: Start, realtime: bool = False, speed: float = 1.0) -> None:
@@ -201,6 +203,7 @@ class Simulation:
         self.sending = threading.Lock()
         self.preparation = Preparation(start.config)
         self.last_clock = Clock()
+        self.last_steps: Steps | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -264,6 +267,8 @@ class Simulation:
         found = list(self.ring.read(after))
         if found:
             self.last_clock = found[-1][1].clock
+        for _, frame in found:
+            self.last_steps = frame.steps or self.last_steps
         return found
 
     @property

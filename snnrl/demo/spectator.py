@@ -64,12 +64,13 @@ class Spectator:
     def _message(self, frames: Sequence[Frame]) -> dict[str, Any]:
         last = frames[-1]
         steps = [frame.steps for frame in frames if frame.steps is not None]
+        shown = self.simulation.last_steps
         found: dict[str, Any] = {
             "number": last.number,
             "clock": dataclasses.asdict(last.clock),
             "books": _without(last.books, "lengths"),
             "lengths": last.books.lengths,
-            "shapes": self._shapes(steps[-1], last.books.sliders) if steps else [],
+            "shapes": self._shapes(shown, last.books.sliders) if shown else [],
             "chunks": [_chunk(each) for each in steps],
             "weights": None,
         }

@@ -180,7 +180,7 @@ function draw() {
   waiting = [];
   for (const message of messages) show(message);
   const last = messages[messages.length - 1];
-  if (last.shapes.length) demo.shapes = last.shapes; // none while paused: what was drawn stays
+  demo.shapes = last.shapes;
   painters.scene.draw(demo.shapes, setup.view);
   if (setup.critic) painters.value.draw();
   painters.episodes.draw(Array.from(last.lengths), last.books.episode_step, setup.max_steps);
