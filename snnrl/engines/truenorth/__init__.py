@@ -1,0 +1,1 @@
+"""TrueNorth students at work: bit-packed inference (`packed`) and the chip tick by tick (`simulator`)."""
