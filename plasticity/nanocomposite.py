@@ -100,6 +100,16 @@ class Nanocomposite(Device):
         factor = self._potentiation(self.pair_interval) if up else -self._depression(-self.pair_interval)
         return f"{float(factor)!r}*{u}"
 
+    def state_text(self, u: str, up: bool) -> str:
+        """Expression of the part of :meth:`stdp` that depends on the conductance, 0 or above."""
+        return f"{self.a_plus if up else -self.a_minus!r}*{u}"
+
+    def timing_text(self, delta_t: str, up: bool) -> str:
+        """Expression of the part of :meth:`stdp` that depends on the interval (a quantity), for its branch ``up`` or down."""
+        if up:
+            return f"(1 + tanh(({self.mu_plus!r}*second - {delta_t})/({self.tau_plus!r}*second)))"
+        return f"(1 + tanh(({delta_t} - {self.mu_minus!r}*second)/({self.tau_minus!r}*second)))"
+
 
 NANOCOMPOSITE = Nanocomposite()
 """The constants of the authors' module."""

@@ -104,11 +104,19 @@ class Parylene(Device):
 
     def pulse_step_text(self, u: str, up: bool, pulse: Rectangular) -> str:
         """Expression of :meth:`pulse_step`."""
+        gamma = self.gamma_plus if up else self.gamma_minus
+        return f"{self.state_text(u, up)}*{float(self._timing(self.pair_interval, gamma))!r}"
+
+    def state_text(self, u: str, up: bool) -> str:
+        """Expression of the part of :meth:`stdp` that depends on the conductance, 0 or above."""
         if up:
-            timing = float(self._timing(self.pair_interval, self.gamma_plus))
-            return f"{self.a_plus!r}*exp(-{self.beta_plus!r}*(1 - {u}))*{timing!r}"
-        timing = float(self._timing(self.pair_interval, self.gamma_minus))
-        return f"{self.a_minus!r}*exp({-self.beta_minus!r}*{u})*{timing!r}"
+            return f"{self.a_plus!r}*exp(-{self.beta_plus!r}*(1 - {u}))"
+        return f"{self.a_minus!r}*exp({-self.beta_minus!r}*{u})"
+
+    def timing_text(self, delta_t: str, up: bool) -> str:
+        """Expression of the part of :meth:`stdp` that depends on the interval (a quantity), for its branch ``up`` or down."""
+        s, gamma = f"{delta_t}/({self.tau!r}*second)", self.gamma_plus if up else self.gamma_minus
+        return f"abs({s})*exp(-{gamma!r}*({s})**2)"
 
 
 PARYLENE = Parylene()

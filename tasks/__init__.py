@@ -10,6 +10,7 @@ from snnrl.tasks.acrobot import Acrobot
 from snnrl.tasks.base import Task, TaskKernel, make, names, register, source_of
 from snnrl.tasks.cartpole import DIFFICULTIES, CartPole, Difficulty
 from snnrl.tasks.gym_task import GymTask
+from snnrl.tasks.linear_track import LinearTrack
 from snnrl.tasks.mountain_car import MountainCar
 from snnrl.tasks.rotary_pendulum import RotaryPendulum
 
@@ -19,6 +20,7 @@ __all__ = [
     "CartPole",
     "Difficulty",
     "GymTask",
+    "LinearTrack",
     "MountainCar",
     "RotaryPendulum",
     "Task",

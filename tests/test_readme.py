@@ -62,8 +62,12 @@ def test_python_block_runs(heading: str, tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_command_and_its_options_exist(words: list[str]) -> None:
-    commands: Any = typer.main.get_command(app)
-    known = {option for parameter in commands.commands[words[1]].params for option in parameter.opts}
+    command: Any = typer.main.get_command(app)
+    for word in words[1:]:
+        if word not in getattr(command, "commands", {}):
+            break
+        command = command.commands[word]
+    known = {option for parameter in command.params for option in parameter.opts}
     assert {word for word in words if word.startswith("--")} <= known
 
 

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from snnrl.cli import reproduce as command
-from snnrl.errors import InvalidValueError, RunFolderError, SimulationError, UnknownNameError
+from snnrl.cli.reproduce import wu2019 as command
+from snnrl.errors import InvalidValueError, RunFolderError, SimulationError
 from snnrl.networks.crossbar import SHARED, CrossbarActorCritic
 from snnrl.networks.crossbar_agent import CrossbarAgent
 from snnrl.networks.crossbar_equations import (
@@ -600,35 +600,34 @@ def test_nothing_else_can_be_reproduced() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"study": "wu2020", "everything": True}, UnknownNameError, "did you mean 'wu2019'"),
         (
-            {"study": "wu2019", "agents": "0"},
+            {"agents": "0"},
             InvalidValueError,
             r"got \[\], allowed: one of --table, --figure, .* and --all",
         ),
         (
-            {"study": "wu2019", "table": "1", "everything": True, "agents": "0"},
+            {"table": "1", "everything": True, "agents": "0"},
             InvalidValueError,
             r"got \['--table', '--all'\]",
         ),
         (
-            {"study": "wu2019", "table": "1", "figure": "10", "agents": "0"},
+            {"table": "1", "figure": "10", "agents": "0"},
             InvalidValueError,
             r"got \['--table', '--figure'\]",
         ),
         (
-            {"study": "wu2019", "figure": "10", "everything": True, "agents": "0"},
+            {"figure": "10", "everything": True, "agents": "0"},
             InvalidValueError,
             r"got \['--figure', '--all'\]",
         ),
-        ({"study": "wu2019", "table": "1", "agents": "0"}, InvalidValueError, "--agents: got 0"),
-        ({"study": "wu2019", "table": "one"}, InvalidValueError, "--table: got 'one'"),
-        ({"study": "wu2019", "table": "7"}, InvalidValueError, "--table: got 7, allowed: 1 or 2"),
+        ({"table": "1", "agents": "0"}, InvalidValueError, "--agents: got 0"),
+        ({"table": "one"}, InvalidValueError, "--table: got 'one'"),
+        ({"table": "7"}, InvalidValueError, "--table: got 7, allowed: 1 or 2"),
     ],
 )
 def test_command_refuses_in_one_line(arguments: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message) as raised:
-        command.reproduce(**arguments)
+        command.wu2019(**arguments)
     assert "\n" not in str(raised.value)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from snnrl.cli.reproduce import reproduce as command
+from snnrl.cli.reproduce.wu2019 import wu2019 as command
 from snnrl.errors import InvalidValueError, RunFolderError, UnknownNameError
 from snnrl.networks.crossbar import CrossbarActorCritic
 from snnrl.studies import wu2019
@@ -83,7 +83,7 @@ def test_extras_are_refused_in_one_line() -> None:
         wu2019.reproduce(extra="sensitivty", settings=TINY, limited=FEW)
     assert "\n" not in str(raised.value)
     with pytest.raises(InvalidValueError, match=r"one of --table, --figure, --extra and --all"):
-        command(study="wu2019", table="1", extra="converters")
+        command(table="1", extra="converters")
 
 
 def test_a_folder_whose_first_write_was_killed_is_new(tmp_path: Path) -> None:
@@ -122,9 +122,9 @@ def test_agents_of_the_curves_are_an_option(tmp_path: Path) -> None:
     with pytest.raises(
         InvalidValueError, match=r"^--curve-agents: got 0, allowed: a whole number of at least 1$"
     ):
-        command(study="wu2019", figure="13", curve_agents="0")
+        command(figure="13", curve_agents="0")
     Study(dataclasses.replace(Settings(), agents=7), tmp_path, limited=Limited(agents=3))
     with pytest.raises(RunFolderError, match=r"'agents': 3.*'agents': 5"):
-        command(study="wu2019", figure="13", agents="7", curve_agents="5", out=tmp_path)
+        command(figure="13", agents="7", curve_agents="5", out=tmp_path)
     with pytest.raises(RunFolderError, match=r"'agents': 3.*'agents': 7"):
-        command(study="wu2019", figure="13", agents="7", out=tmp_path)
+        command(figure="13", agents="7", out=tmp_path)

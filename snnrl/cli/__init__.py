@@ -7,9 +7,14 @@ from collections.abc import Sequence
 
 import typer
 
+from snnrl.cli import map as map_command
+from snnrl.cli import reproduce
 from snnrl.cli.app import app
 from snnrl.cli.text import BAD_INPUT, INTERRUPTED, error_line
 from snnrl.errors import SnnrlError
+
+app.add_typer(reproduce.app, name="reproduce")
+app.command("map", epilog=map_command.EXAMPLE)(map_command.map_student)
 
 USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
 """What Typer raises for a command line it cannot read; it has no public name."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from snnrl.cli import compare_engines, compare_rewards, demo, evaluate, info, reproduce, train
+from snnrl.cli import compare_engines, compare_rewards, convert, demo, evaluate, export, finetune, info, train
 
 app = typer.Typer(
     help="Spiking neural networks that learn by reward.",
@@ -18,11 +18,13 @@ app = typer.Typer(
 
 app.command(epilog=train.EXAMPLE)(train.train)
 app.command(epilog=evaluate.EXAMPLE)(evaluate.evaluate)
+app.command(epilog=export.EXAMPLE)(export.export)
+app.command(epilog=finetune.EXAMPLE)(finetune.finetune)
 app.command(epilog=info.EXAMPLE)(info.info)
 app.command("compare-engines", epilog=compare_engines.EXAMPLE)(compare_engines.compare_engines)
 app.command("compare-rewards", epilog=compare_rewards.EXAMPLE)(compare_rewards.compare_rewards)
+app.command(epilog=convert.EXAMPLE)(convert.convert)
 app.command(epilog=demo.EXAMPLE)(demo.demo)
-app.command(epilog=reproduce.EXAMPLE)(reproduce.reproduce)
 
 
 def _version(asked: bool) -> None:

@@ -5,6 +5,8 @@ and ``packed()``, the numbers that function reads. The `fast` engine compiles th
 other engine calls it. One equation, written once.
 """
 
+from snnrl.coding.affine import AffineCode
+from snnrl.coding.boxes import Boxes
 from snnrl.coding.decoders import (
     ActionDecoder,
     FirstSpikeAction,
@@ -23,6 +25,8 @@ from snnrl.coding.encoders import (
 
 __all__ = [
     "ActionDecoder",
+    "AffineCode",
+    "Boxes",
     "Encoder",
     "FirstSpikeAction",
     "FirstSpikeLatency",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -21,7 +21,7 @@ def spike_count_action(
     counts: Vector, first: NDArray[np.int64], uniform: float, window: float, p: Vector
 ) -> int:
     """Return the group with most spikes; ties are broken evenly by ``uniform``."""
-    best = -1.0
+    best = counts[0]
     n_best = 0
     for k in range(counts.shape[0]):
         if counts[k] > best:
@@ -120,9 +120,13 @@ class ActionDecoder:
     ----------
     populations
         One population per action, in the order of the actions; ``"name[start:stop]"`` is a part of one.
+    variable
+        A variable of the populations whose sum over the neurons, at the end of the environment step, takes the place
+        of the spike count, such as the membrane of neurons without a threshold. Empty: spikes.
     """
 
     populations: tuple[str, ...]
+    variable: str = field(default="", kw_only=True)
 
     function: ClassVar[staticmethod[[Vector, NDArray[np.int64], float, float, Vector], int]]
 
@@ -193,12 +197,16 @@ class PopulationValue:
         Value of one more spike per neuron.
     smoothing
         In (0, 1]; 1 is no smoothing.
+    variable
+        A variable of the population whose mean over the neurons, at the end of the environment step, takes the place
+        of the spikes per neuron, such as a filtered rate; baseline and scale then count in its SI unit. Empty: spikes.
     """
 
     population: str
     baseline: float = 0.0
     scale: float = 1.0
     smoothing: float = 1.0
+    variable: str = ""
 
     def __post_init__(self) -> None:
         Readout.parse(self.population)

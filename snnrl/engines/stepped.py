@@ -279,13 +279,22 @@ class AgentLoop:
         """Return the spikes a decoder looks at, ``[agents, dt steps, neurons]``."""
         return self.simulator.spikes(readout.population)[:, :, readout.start : readout.stop]
 
+    def _shown(self, readout: Readout, variable: str) -> NDArray[np.float64]:
+        """Return the values of a variable that a decoder looks at, ``[agents, neurons]``."""
+        return self.simulator.variable(readout.population, variable)[:, readout.start : readout.stop]
+
     def value(self) -> NDArray[np.float64]:
         """Return the value the critic gives, ``[agents]``."""
         model = self.session.model
         if model.value is None:
             return np.zeros(self.simulator.n_agents)
-        spikes = self._read_out(model.readouts[-1])
-        instant = self.value_p[1] * (spikes.sum(axis=(1, 2)) / float(spikes.shape[2]) - self.value_p[0])
+        critic = model.readouts[-1]
+        if model.value.variable:
+            read = self._shown(critic, model.value.variable).mean(axis=1)
+        else:
+            spikes = self._read_out(critic)
+            read = spikes.sum(axis=(1, 2)) / float(spikes.shape[2])
+        instant = self.value_p[1] * (read - self.value_p[0])
         before = self.control[:, Control.VALUE]
         smoothed = before + self.value_p[2] * (instant - before)
         return np.where(self.counters[:, Counter.EPISODE_STEP] == 0, instant, smoothed)
@@ -349,6 +358,9 @@ class AgentLoop:
         model = self.session.model
         windows = [self._read_out(r).sum(axis=2) for r in model.readouts[: len(model.action.populations)]]
         counts = np.stack([w.sum(axis=1) for w in windows], axis=1).astype(np.float64)
+        if model.action.variable:
+            shown = [self._shown(r, model.action.variable) for r in model.readouts[: len(windows)]]
+            counts = np.stack([values.sum(axis=1) for values in shown], axis=1)
         fired = np.stack([w > 0 for w in windows], axis=1)
         first = np.where(fired.any(axis=2), fired.argmax(axis=2), -1)
         chances = random.first_uniforms(self.action_streams, self.counters[:, Counter.DECISION])

@@ -97,6 +97,15 @@ class AgentModel:
             raise UnknownNameError("encoder.variable", self.encoder.variable, target.writable)
         for readout in self.readouts:
             readout.size(self.network.population(readout.population).size)
+        for owner, decoder, readouts in (
+            ("action", self.action, self.readouts[: len(self.action.populations)]),
+            ("value", self.value, self.readouts[-1:]),
+        ):
+            if decoder is not None and decoder.variable:
+                for readout in readouts:
+                    known = self.network.population(readout.population).writable
+                    if decoder.variable not in known:
+                        raise UnknownNameError(f"{owner}.variable", decoder.variable, known)
         if self.value is None and isinstance(self.signal, TDError):
             raise ModelError(
                 "AgentModel: a TD error needs a value decoder; use RewardBaseline without a critic"

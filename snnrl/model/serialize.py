@@ -18,11 +18,11 @@ from snnrl.model.values import Array
 
 
 def _classes() -> dict[str, type]:
-    from snnrl.coding import decoders, encoders
+    from snnrl.coding import affine, boxes, decoders, encoders
     from snnrl.model import agent, network
 
     found: dict[str, type] = {}
-    for module in (network, agent, encoders, decoders):
+    for module in (network, agent, encoders, decoders, affine, boxes):
         for name, item in vars(module).items():
             if isinstance(item, type) and dataclasses.is_dataclass(item) and not name.startswith("_"):
                 found[name] = item

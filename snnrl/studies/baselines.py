@@ -77,6 +77,11 @@ def random_policy(task: Task, seeds: Iterable[int], episodes: int = SOLVED_WINDO
     dict
         As :func:`ase_ace` gives it. Nothing is learned: the same episodes count as learning and evaluation.
     """
+    return _summary(task, random_agents(task, seeds, episodes))
+
+
+def random_agents(task: Task, seeds: Iterable[int], episodes: int = SOLVED_WINDOW) -> list[AgentRecord]:
+    """Play random actions as :func:`random_policy` does, and return the records."""
     _check_episodes(episodes)
     kernel = task.kernel()
     records = []
@@ -87,7 +92,7 @@ def random_policy(task: Task, seeds: Iterable[int], episodes: int = SOLVED_WINDO
             played = [_random_in_kernel(task, kernel, seed, episode) for episode in range(episodes)]
         lengths = np.array(played, dtype=np.int64)
         records.append(_record(task, seed, lengths, lengths))
-    return _summary(task, records)
+    return records
 
 
 def ase_ace(
@@ -122,17 +127,37 @@ def ase_ace(
         median over seeds of the first episode of full length (None if infinite); ``per_seed``, a list of
         ``seed, solved_at, first_full_episode, evaluation_mean`` with None for "never".
     """
+    return _summary(task, ase_ace_agents(task, seeds, episodes, evaluation_episodes, constants))
+
+
+def ase_ace_agents(
+    task: CartPole,
+    seeds: Iterable[int],
+    episodes: int = 1000,
+    evaluation_episodes: int = 100,
+    constants: AseAce | None = None,
+    go_on: bool = False,
+) -> list[AgentRecord]:
+    """Train ASE/ACE as :func:`ase_ace` does, and return the records of its agents.
+
+    Parameters
+    ----------
+    task, seeds, episodes, evaluation_episodes, constants
+        As there; with a ``critic_rate`` of 0 the ASE learns alone, from the failures.
+    go_on
+        Whether a seed that has solved the task learns on until ``episodes``.
+    """
     _check_episodes(episodes)
     if not isinstance(task, CartPole) or task.n_actions != 2 or task.observation_size != 4:
         raise InvalidValueError(
             "task for ASE/ACE", task, "a CartPole with all four variables and two actions"
         )
     learner = constants or AseAce()
-    return _summary(task, [_train_ase_ace(task, s, episodes, evaluation_episodes, learner) for s in seeds])
+    return [_train_ase_ace(task, s, episodes, evaluation_episodes, learner, go_on) for s in seeds]
 
 
 def _train_ase_ace(
-    task: CartPole, seed: int, episodes: int, evaluation_episodes: int, constants: AseAce
+    task: CartPole, seed: int, episodes: int, evaluation_episodes: int, constants: AseAce, go_on: bool
 ) -> AgentRecord:
     weights, values = np.zeros(BOXES), np.zeros(BOXES)
     c = constants
@@ -146,7 +171,7 @@ def _train_ase_ace(
         return int(run(start, choices, p, weights, values, learning))
 
     lengths: list[int] = []
-    while len(lengths) < episodes and _solved_at(lengths, task.solved_length) == NEVER:
+    while len(lengths) < episodes and (go_on or _solved_at(lengths, task.solved_length) == NEVER):
         lengths.append(play(len(lengths), RESET_STREAM, _ACTION_STREAM, rates))
     frozen = np.array([0.0, 0.0, *rates[2:]])
     evaluation = [

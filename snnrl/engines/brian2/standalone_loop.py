@@ -86,6 +86,17 @@ def _book_functions() -> str:
     return "\n".join(found)
 
 
+def _read_actions(model: AgentModel, places: Places) -> list[str]:
+    """Return the C++ that puts the sum of a variable in the place of each action's spike count."""
+    action, lines = model.action, list[str]()
+    for k, seen in enumerate(model.readouts[: len(action.populations)] if action.variable else ()):
+        array = places.variable(seen.population, action.variable)
+        stop = seen.start + seen.size(places.sizes[seen.population])
+        lines.append(f"spike_count[{k}] = 0.0;")
+        lines.append(f"for (int j = {seen.start}; j < {stop}; j++) spike_count[{k}] += {array}[j];")
+    return lines
+
+
 def _signals(model: AgentModel, task: Task, places: Places) -> str:
     """Return the functions for the value, for the learning signals, and for ``on_reward``."""
     error = "0.0"
@@ -96,8 +107,13 @@ def _signals(model: AgentModel, task: Task, places: Places) -> str:
     if model.value is not None:
         critic = model.readouts[-1]
         size = float(critic.size(places.sizes[critic.population]))
-        value = [
-            f"const double now = value_p[1] * (spike_count[N_READOUTS - 1] / {size!r} - value_p[0]);",
+        read, value = "spike_count[N_READOUTS - 1]", list[str]()
+        if model.value.variable:
+            read, array = "shown", places.variable(critic.population, model.value.variable)
+            end = critic.start + int(size)
+            value = ["double shown = 0.0;", f"for (int j = {critic.start}; j < {end}; j++) shown += {array}[j];"]
+        value += [
+            f"const double now = value_p[1] * ({read} / {size!r} - value_p[0]);",
             "return counters[EPISODE_STEP] == 0 ? now : control[VALUE] + value_p[2] * (now - control[VALUE]);",
         ]
     write = ["bring_up_to_date();"]
@@ -116,6 +132,7 @@ def _signals(model: AgentModel, task: Task, places: Places) -> str:
     ]
     return "\n".join([
         body("double read_value()", value), body("void write_signals()", write),
+        body("void read_actions()", _read_actions(model, places)),
         body("void learn(double value, bool terminated)", learn),
     ])  # fmt: skip
 

@@ -79,6 +79,7 @@ std::vector<double> rewards, trace;
 
 void act() {
     const double chance = snnrl_uniform((int64_t)action_stream, counters[DECISION], 0);
+    read_actions();
     const int64_t action = decode(spike_count, first_spike, chance, (double)WINDOW, (double*)action_p);
     double before[N_STATE], after[N_STATE];
     read_state(before);

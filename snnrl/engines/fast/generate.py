@@ -408,11 +408,28 @@ class _AgentGenerator(_Generator):
             out.add("", "")
             out.lines += loop.copied_function(function, name).splitlines()
 
+    def _action_arrays(self) -> list[str]:
+        """Return, for every action, the array that is read in place of spikes; none where spikes are read."""
+        action = self.model.action
+        if not action.variable:
+            return []
+        readouts = self.model.readouts[: len(action.populations)]
+        return [self.populations[r.population].variable[action.variable] for r in readouts]
+
     def _emit_entries(self, functions: Functions, out: Source) -> None:
         out.lines += loop.END_EPISODE.splitlines()
         encoder = self.model.encoder
         drive = self.populations[encoder.population].variable[encoder.variable]
-        loop.emit_step(functions, self.model, drive, self.network.env_steps, self.streams.index("action"))
+        value = self.model.value
+        shown = (
+            self.populations[self.model.readouts[-1].population].variable[value.variable]
+            if value is not None and value.variable
+            else ""
+        )
+        loop.emit_step(
+            functions, self.model, drive, self.network.env_steps, self.streams.index("action"), shown,
+            self._action_arrays(),
+        )  # fmt: skip
         reset_stream = self.streams.index("task/reset")
         if self.task is not None:
             loop.emit_run(functions, reset_stream, self.n_observation)

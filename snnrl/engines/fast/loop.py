@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from snnrl.engines.fast.functions import Functions
@@ -18,21 +18,32 @@ def copied_function(function: Callable[..., Any], name: str) -> str:
     return "@njit(nogil=True, error_model='numpy')\n" + text
 
 
-def emit_step(functions: Functions, model: AgentModel, drive: str, steps: int, action_stream: int) -> None:
+def emit_step(
+    functions: Functions, model: AgentModel, drive: str, steps: int, action_stream: int, shown: str = "",
+    weighed: Sequence[str] = (),
+) -> None:  # fmt: skip
     """Emit one environment step of the network: sense, learn from the last transition, choose an action.
 
     ``mode`` says what it is for: 0 an ordinary step; 1 the task terminated, so only the last transition is
     learnt, with nothing to follow; 2 it was truncated, so the last observation is sensed to bootstrap from.
+    ``shown`` is the array that the value is read from, empty where it is read from spikes; ``weighed`` likewise has an
+    array for every action.
     """
     out = Source()
     out.add("value = 0.0")
     with out.block("if mode != 1:"):
-        _emit_sense(out, functions, model, drive)
+        _emit_sense(out, functions, model, drive, shown)
     _emit_learn(out, functions, model, steps)
     with out.block("if mode != 0:"):
         out.add("return 0")
     with out.block(f"for k in range({len(model.action.populations)}):"):
         out.add("group_count[k] = spike_count[k]", "group_first[k] = first_spike[k]")
+    for k, array in enumerate(weighed):
+        seen = model.readouts[k]
+        stop = seen.start + seen.size(model.network.population(seen.population).size)
+        out.add(f"group_count[{k}] = 0.0")
+        with out.block(f"for j in range({seen.start}, {stop}):"):
+            out.add(f"group_count[{k}] += {array}[j]")
     out.add(f"key_low, key_high = step_key(streams[{action_stream}], counters[DECISION])")
     out.add("chance = float(bits(key_low, key_high, 0)) * 2.0**-32")
     out.add(f"return decode(group_count, group_first, chance, {float(steps)}, action_p)")
@@ -40,7 +51,7 @@ def emit_step(functions: Functions, model: AgentModel, drive: str, steps: int, a
                      "Sense, learn from the last transition, choose; mode 1: terminated, 2: truncated.")  # fmt: skip
 
 
-def _emit_sense(out: Source, functions: Functions, model: AgentModel, drive: str) -> None:
+def _emit_sense(out: Source, functions: Functions, model: AgentModel, drive: str, shown: str) -> None:
     out.add("counters[DECISION] += 1", "encode(observation, code, encoder_scratch, encoder_p)")
     with out.block(f"for i in range({drive}.shape[0]):"):
         out.add(f"{drive}[i] = real(code[i])")
@@ -51,7 +62,13 @@ def _emit_sense(out: Source, functions: Functions, model: AgentModel, drive: str
         return
     critic = model.readouts[-1]
     size = critic.size(model.network.population(critic.population).size)
-    out.add(f"value = value_p[1] * (spike_count[{len(model.readouts) - 1}] / {float(size)} - value_p[0])")
+    read = f"spike_count[{len(model.readouts) - 1}]"
+    if shown:
+        read = "shown"
+        out.add("shown = 0.0")
+        with out.block(f"for j in range({critic.start}, {critic.start + size}):"):
+            out.add(f"shown += {shown}[j]")
+    out.add(f"value = value_p[1] * ({read} / {float(size)} - value_p[0])")
     with out.block("if counters[EPISODE_STEP] != 0:"):
         out.add("value = control[VALUE] + value_p[2] * (value - control[VALUE])")
 

@@ -67,6 +67,9 @@ class ReferenceAgent:
             self._read_out(readout) for readout in self.model.readouts[: len(self.model.action.populations)]
         ]
         counts = np.array([sum(s.size for s in window) for window in spikes], dtype=np.float64)
+        if self.model.action.variable:
+            readouts = self.model.readouts[: len(spikes)]
+            counts = np.array([self._sum(self.model.action.variable, readout) for readout in readouts])
         first = np.array([next((k for k, s in enumerate(w) if s.size), -1) for w in spikes])
         decode, packed = type(self.model.action).function, self.model.action.packed()
         return int(decode(counts, first, float(draws[0]), float(self.env_steps), packed))
@@ -106,6 +109,11 @@ class ReferenceAgent:
         stop = np.inf if readout.stop is None else readout.stop
         return [s[(s >= readout.start) & (s < stop)] for s in self._window(readout.population)]
 
+    def _sum(self, variable: str, readout: Readout) -> float:
+        """Return the sum of a variable over what a decoder looks at."""
+        values = self.populations[readout.population].values[variable]
+        return float(values[readout.start : readout.stop].sum())
+
     def _sense(self, observation: ArrayLike) -> float:
         """Advance the network on an observation and return the value it gives."""
         self.decision += 1
@@ -116,9 +124,12 @@ class ReferenceAgent:
             self.parts.advance(self.learning)
         if value is None:
             return 0.0
-        spikes = sum(s.size for s in self._read_out(critic))
-        size = critic.size(self.populations[critic.population].lowered.size)
-        instant = value.scale * (spikes / size - value.baseline)
+        population = self.populations[critic.population]
+        if value.variable:
+            read = self._sum(value.variable, critic)
+        else:
+            read = sum(s.size for s in self._read_out(critic))
+        instant = value.scale * (read / critic.size(population.lowered.size) - value.baseline)
         return instant if self.first else self.value + value.smoothing * (instant - self.value)
 
     def _learn(self, value: float, terminated: bool) -> None:

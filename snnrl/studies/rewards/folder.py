@@ -5,16 +5,23 @@ from __future__ import annotations
 import json
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from snnrl.errors import RunFolderError
-from snnrl.studies.rewards.settings import Settings
 from snnrl.training.checkpoint import unpack
 from snnrl.training.files import one_line, read_json, replace_file, unwritable, write_json
 
 SETTINGS, PARTS = "study.json", "parts"
 MAY_CHANGE = ("rewards", "plasticities", "synapses", "devices", "reward_parameters", "files", "block")
 """Settings that another run in the same folder may have: what they change is in the names of the parts."""
+
+
+class StudySettings(Protocol):
+    """Settings of any study."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything that a number can depend on, as values for JSON."""
+        ...
 
 
 class StudyFolder:
@@ -33,7 +40,7 @@ class StudyFolder:
         If the folder holds a study of other settings, something else, or cannot be written.
     """
 
-    def __init__(self, path: Path | None, settings: Settings) -> None:
+    def __init__(self, path: Path | None, settings: StudySettings) -> None:
         self.path = path
         if path is None:
             return

@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnrl.studies.rewards import work
-from snnrl.studies.rewards.execute import InProcess, Workers, run_all
+from snnrl.studies.rewards.execute import InProcess, Workers
 from snnrl.studies.rewards.folder import StudyFolder
+from snnrl.studies.rewards.making import make_all
 from snnrl.studies.rewards.settings import REFERENCE, Combination, Settings
 from snnrl.studies.rewards.td_error import Calibration
 from snnrl.studies.rewards.work import Part
@@ -224,23 +224,8 @@ class _Study:
 
     def _made(self, doing: str, parts: Iterable[Part]) -> dict[str, bytes]:
         """Return the bytes of parts by file: those of the folder, and those made now and kept."""
-        wanted = {part.file: part for part in parts}
-        made = {file: content for file in wanted if (content := self.folder.found(file)) is not None}
-        version = metadata.version("snnrl")
-
-        def done(file: str, content: bytes) -> None:
-            made[file] = content
-            self.folder.keep(file, content)
-            self._tell(doing, len(made), len(wanted))
-
-        self._tell(doing, len(made), len(wanted))
-        calls = {
-            file: functools.partial(work.run, part, version, self.settings.texts)
-            for file, part in wanted.items()
-            if file not in made
-        }
-        run_all(self.workers, calls, done)
-        return made
+        tell = functools.partial(self._tell, doing)
+        return make_all(parts, self.folder, self.workers, tell, self.settings.texts)
 
     def _tell(self, doing: str, done: int, every: int) -> None:
         if self.progress is not None:
