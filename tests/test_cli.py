@@ -115,7 +115,7 @@ def test_version() -> None:
         (("train", "cartpole", "--network", "actor"), "--network: got 'actor', allowed: actor-critic, "),
         (
             ("train", "cartpole", "--plasticity", "stdp"),
-            "--plasticity: got 'stdp', allowed: exact, manhattan, policy-gradient, r-stdp, td-ltp, variable-amplitude",
+            "--plasticity: got 'stdp', allowed: a2c, dqn, exact, manhattan, policy-gradient, ppo, r-stdp, td-ltp, variable-amplitude, vpg",
         ),
         (("train", "cartpole", "--reward", "gausian"), "--reward: got 'gausian', allowed: "),
         (("train", "cartpole", "--device", "vteam"), "--device: got 'vteam', allowed: only with synapse"),

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from snnrl.cli.text import check_json_option, print_table, write_json_option
+from snnrl.errors import InvalidValueError
 
 EXAMPLE = "Examples:  snnrl info   snnrl info runs/my-run   snnrl info --kernel"
 
@@ -17,21 +18,37 @@ def info(
     run: Annotated[
         Path | None,
         typer.Argument(
-            metavar="RUN", help="Run folder; without it, what there is to choose from.", show_default=False
+            metavar="RUN",
+            help="Run folder, packed student or core file; without it, what there is to choose from.",
+            show_default=False,
         ),
     ] = None,
     kernel: Annotated[
         bool,
         typer.Option("--kernel", help="Print the compiled kernel's source: RUN's, or the default run's."),
     ] = False,
+    figure: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PNG", help="Draw a student's activity, or the cores of a core file.", show_default=False
+        ),
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write it to this file.", show_default=False)
     ] = None,
 ) -> None:
     """Show the options and results of RUN, or everything there is to choose from."""
     check_json_option(json_file)
+    is_file = run is not None and run.is_file()
+    if figure is not None and (not is_file or not figure.absolute().parent.is_dir()):
+        allowed = "a file in a folder that exists, with a packed student or a core file"
+        raise InvalidValueError("--figure", str(figure), allowed)
     if kernel:
         content = _show_kernel(run)
+    elif run is not None and is_file:
+        from snnrl.cli.truenorth import show_file
+
+        content = show_file(run, figure)
     elif run is not None:
         content = _show_run(run)
     else:
@@ -48,6 +65,10 @@ def _show_kernel(run: Path | None) -> dict[str, Any]:
     from snnrl.training.runfolder import RunFolder
 
     config = TrainingConfig() if run is None else RunFolder.open(run).config
+    if config.dense:
+        raise InvalidValueError(
+            "--kernel", str(run), "a run of a network with a kernel, which dense ones have not"
+        )
     config = replace(config, seeds=1, engine="fast", engine_parameters={})
     if config.crossbar:
         source = build_crossbars(config).source

@@ -26,24 +26,28 @@ EXAMPLE = "Example:  snnrl train cartpole --synapse memristive --spread 0.3 --se
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(TrainingConfig)}
 _NUMBERS = (*options.LEAST, "spread", "solve_threshold", "evaluation_exploration")
 _FREE_ON_RESUME = ("threads",)
-_RULES = f"{options.SPIKING_RULES[0]}; crossbar: {options.CROSSBAR_RULES[0]}, memristive {options.CROSSBAR_RULES[-1]}"
+_RULES = (
+    f"{options.SPIKING_RULES[0]}; crossbar: {options.CROSSBAR_RULES[0]}, memristive {options.CROSSBAR_RULES[-1]}; "
+    f"dense: {options.DENSE_RULES[0]}"
+)
 
 
-def _option(name: str, help_text: str, default: str | None = None) -> Any:
-    """Return an option whose default is left to `TrainingConfig`, but shown.
+def _option(name: str, help_text: str, default: str | None = None, *also: str) -> Any:
+    """Return an option whose default is left to `TrainingConfig`, but shown; it may have other names.
 
     Numbers come as text, so that `TrainingConfig` checks them and its message names the value got.
     """
     return typer.Option(
         f"--{name.replace('_', '-')}",
+        *also,
         metavar="NUMBER" if name in _NUMBERS else "NAME",
         help=help_text,
         show_default=default or str(_DEFAULTS[name]),
     )
 
 
-def _choice(name: str, default: str | None = None) -> Any:
-    return _option(name, f"One of: {', '.join(options.CHOICES[name])}.", default)
+def _choice(name: str, default: str | None = None, *also: str) -> Any:
+    return _option(name, f"One of: {', '.join(options.CHOICES[name])}.", default, *also)
 
 
 def train(
@@ -56,7 +60,7 @@ def train(
         ),
     ] = None,
     network: Annotated[str | None, _choice("network")] = None,
-    plasticity: Annotated[str | None, _choice("plasticity", _RULES)] = None,
+    plasticity: Annotated[str | None, _choice("plasticity", _RULES, "--algo")] = None,
     synapse: Annotated[str | None, _choice("synapse")] = None,
     device: Annotated[
         str | None,
@@ -79,7 +83,7 @@ def train(
         _option(
             "reward",
             "Reward function, see 'snnrl info'.",
-            "gaussian; progress without a critic; failure with crossbar; the task's own elsewhere",
+            "gaussian; progress without a critic; failure with crossbar; the task's own with dense and elsewhere",
         ),
     ] = None,
     seeds: Annotated[str | None, _option("seeds", "Number of agents.")] = None,
@@ -93,7 +97,12 @@ def train(
     ] = None,
     solve_window: Annotated[str | None, _option("solve_window", "Episodes in that mean.")] = None,
     consolidation: Annotated[
-        str | None, _option("consolidation", "Episodes to go on learning for after solving.")
+        str | None,
+        _option(
+            "consolidation",
+            "Episodes to go on learning for after solving.",
+            f"0; vpg: {options.DEFAULT_CONSOLIDATION['vpg']}",
+        ),
     ] = None,
     evaluation_exploration: Annotated[
         str | None, _option("evaluation_exploration", "Scale of the exploration current in the evaluation.")
@@ -107,7 +116,7 @@ def train(
             "--set",
             metavar="PART.NAME=VALUE",
             help="A parameter of task, reward, network, device, synapse or engine: task.force=8, "
-            "network.exploration=0.3, device.thresholds=full, synapse.waveform_steps=4, synapse.half_select=true, "
+            "network.exploration=0.3, network.hidden=64,64, device.thresholds=full, synapse.waveform_steps=4, synapse.half_select=true, "
             "synapse.layout=offset, engine.target=cython.",
             show_default=False,
         ),

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from snnrl.engines.session import Session, Stop
     from snnrl.model import AgentModel
     from snnrl.training.crossbar_session import CrossbarSession
+    from snnrl.training.dense_session import DenseSession
     from snnrl.training.learners import Learners
 
 
@@ -36,6 +37,8 @@ def build_learners(config: TrainingConfig) -> Learners:
     UnsupportedError
         If the engine cannot run the model.
     """
+    if config.dense:
+        return build_dense(config)
     return build_crossbars(config) if config.crossbar else build_session(config)
 
 
@@ -66,6 +69,15 @@ def build_crossbars(config: TrainingConfig) -> CrossbarSession:
     )  # fmt: skip
 
 
+def build_dense(config: TrainingConfig) -> DenseSession:
+    """Return fresh agents with dense networks, one per seed."""
+    from snnrl.training.dense_session import DenseSession
+
+    return DenseSession(
+        config.make_dense(), config.make_task(), config.make_reward(), config.agent_seeds, config.episodes
+    )
+
+
 def _threads(config: TrainingConfig) -> int:
     return config.threads or os.cpu_count() or 1
 
@@ -75,4 +87,4 @@ def stop_rule(config: TrainingConfig) -> Stop:
     from snnrl.engines.session import Stop
 
     threshold = float("inf") if config.solve_threshold is None else config.solve_threshold
-    return Stop(config.episodes, config.solve_window, threshold, config.consolidation)
+    return Stop(config.episodes, config.solve_window, threshold, config.consolidation or 0)

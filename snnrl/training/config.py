@@ -20,6 +20,7 @@ from snnrl.errors import InvalidValueError, UnknownNameError
 
 if TYPE_CHECKING:
     from snnrl.networks.crossbar import CrossbarActorCritic
+    from snnrl.networks.dense_options import DenseOptions
     from snnrl.plasticity.devices import Device
     from snnrl.tasks import Task
     from snnrl.tasks.rewards import Reward
@@ -27,11 +28,15 @@ if TYPE_CHECKING:
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
 CROSSBAR = "crossbar"
-"""The network that does not spike."""
-NETWORKS = ("actor-critic", "reward-modulated", CROSSBAR)
+DENSE = "dense"
+"""The networks that do not spike."""
+SRM0 = "srm0-actor-critic"
+NETWORKS = ("actor-critic", "reward-modulated", SRM0, CROSSBAR, DENSE)
 SPIKING_RULES = ("td-ltp", "r-stdp", "policy-gradient")
+SRM0_RULES = ("td-ltp",)
 CROSSBAR_RULES = ("exact", "manhattan", "variable-amplitude")
-PLASTICITIES = (*SPIKING_RULES, *CROSSBAR_RULES)
+DENSE_RULES = ("vpg", "a2c", "ppo", "dqn")
+PLASTICITIES = (*SPIKING_RULES, *CROSSBAR_RULES, *DENSE_RULES)
 SYNAPSES = ("ideal", "memristive")
 ENGINES = ("fast", "torch", "bindsnet", "brian2")
 DTYPES = ("float64", "float32")
@@ -51,12 +56,17 @@ LEAST = {"seeds": 1, "seed": 0, "episodes": 1, "evaluation_episodes": 0, "thread
 
 DEFAULT_DEVICE = "vteam"
 DEFAULT_SPREAD = 0.3
-DEFAULT_REWARDS = {"actor-critic": "gaussian", "reward-modulated": "progress", CROSSBAR: "failure"}
+DEFAULT_REWARDS = {"actor-critic": "gaussian", "reward-modulated": "progress", SRM0: "survival", CROSSBAR: "failure",
+                   DENSE: "environment"}  # fmt: skip
 """By network: without a critic only a reward that grades every push carries a signal."""
+DEFAULT_CONSOLIDATION = {"vpg": 300}
+"""By rule: a policy that solves the task while it explores is not yet sure of itself in every state."""
 CROSSBAR_DEVICE = "al2o3"
+SRM0_LEAVES: dict[str, Json] = {"synapse": "ideal"}
 CROSSBAR_LEAVES: dict[str, Json] = {"engine": "fast", "dtype": "float64", "engine_parameters": {},
                                     "synapse_parameters": {}, "model": None}  # fmt: skip
-"""Options that have no meaning for crossbar networks, and the one value they may have there."""
+DENSE_LEAVES: dict[str, Json] = {"synapse": "ideal", **CROSSBAR_LEAVES}
+"""Options that have no meaning for such networks, and the one value they may have there."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +85,8 @@ class TrainingConfig:
         Names out of `NETWORKS` and `SYNAPSES`.
     plasticity
         One of `SPIKING_RULES`, by default the first; for crossbar networks one of `CROSSBAR_RULES`, by default the
-        first with ideal and the last with memristive synapses.
+        first with ideal and the last with memristive synapses; for dense networks the algorithm, one of
+        `DENSE_RULES`, by default the first.
     device
         Memristive device, see `snnrl.plasticity.devices.make`; only with ``synapse="memristive"``, where the
         default is `DEFAULT_DEVICE`, and `CROSSBAR_DEVICE` for crossbar networks.
@@ -92,7 +103,7 @@ class TrainingConfig:
         Parameters of the reward that differ from its defaults.
     network_parameters
         Fields of the network that differ from its defaults, see `snnrl.networks`; for crossbar networks from those
-        of `snnrl.networks.crossbar_presets`.
+        of `snnrl.networks.crossbar_presets`; for dense networks those of `snnrl.networks.dense_options`.
     synapse_parameters
         ``layout`` (``pair`` or ``offset``) and fields of `snnrl.plasticity.MemristivePair` or `MemristiveOffset`
         that differ from their defaults, such as ``waveform_steps``;
@@ -117,13 +128,15 @@ class TrainingConfig:
     solve_window
         Episodes in that mean.
     consolidation
-        Episodes an agent goes on learning for after it has solved the task.
+        Episodes an agent goes on learning for after it has solved the task; by default that of
+        `DEFAULT_CONSOLIDATION`, else 0.
     model
         An agent of one's own as JSON (`snnrl.model.to_json`); ``network`` and ``plasticity`` are then unused.
     evaluation_exploration
         Scale of the exploration current in the evaluation: 0 is the policy itself, 1 as in learning. The
         neurons' private noise is always on. For crossbar networks the scale of the random number that the
-        probability of an action is compared with, around 1/2: with 0 the likelier action is taken.
+        probability of an action is compared with, around 1/2: with 0 the likelier action is taken. For dense networks
+        the temperature e of softmax(logits / e); 0 takes the likeliest action.
 
     Raises
     ------
@@ -155,13 +168,15 @@ class TrainingConfig:
     dtype: str = "float64"
     solve_threshold: float | None = None
     solve_window: int = 100
-    consolidation: int = 0
+    consolidation: int | None = None
     model: str | None = None
     evaluation_exploration: float = 0.0
 
     def __post_init__(self) -> None:
         if self.plasticity is None:
             self._set("plasticity", self._default_rule())
+        if self.consolidation is None:
+            self._set("consolidation", DEFAULT_CONSOLIDATION.get(str(self.plasticity), 0))
         for option, known in CHOICES.items():
             known_name(option, getattr(self, option), known)
         for option, least in LEAST.items():
@@ -212,25 +227,35 @@ class TrainingConfig:
         """Whether the network is of perceptrons on crossbars, and does not spike."""
         return self.network == CROSSBAR
 
+    @property
+    def dense(self) -> bool:
+        """Whether the network is a dense actor-critic, and does not spike."""
+        return self.network == DENSE
+
+    def _rules(self) -> tuple[str, ...]:
+        return {SRM0: SRM0_RULES, CROSSBAR: CROSSBAR_RULES, DENSE: DENSE_RULES}.get(self.network, SPIKING_RULES)
+
     def _default_rule(self) -> str:
-        if not self.crossbar:
-            return SPIKING_RULES[0]
-        return CROSSBAR_RULES[0] if self.synapse == "ideal" else CROSSBAR_RULES[-1]
+        return self._rules()[-1 if self.crossbar and self.synapse != "ideal" else 0]
 
     def _check_network(self, task: Task) -> None:
         """Refuse what does not go with the network."""
-        rules = CROSSBAR_RULES if self.crossbar else SPIKING_RULES
+        rules = self._rules()
         if self.plasticity not in rules:
             raise InvalidValueError(
                 "plasticity", self.plasticity, f"{', '.join(rules)} with network {self.network!r}"
             )
-        if not self.crossbar:
-            return
-        for option, only in CROSSBAR_LEAVES.items():
+        leaves = {SRM0: SRM0_LEAVES, CROSSBAR: CROSSBAR_LEAVES, DENSE: DENSE_LEAVES}.get(self.network, {})
+        for option, only in leaves.items():
             if getattr(self, option) != only:
                 allowed = "nothing" if only in (None, {}) else repr(only)
-                raise InvalidValueError(option, getattr(self, option), f"{allowed} with network {CROSSBAR!r}")
-        self.make_crossbar().inputs(task)
+                raise InvalidValueError(
+                    option, getattr(self, option), f"{allowed} with network {self.network!r}"
+                )
+        if self.crossbar:
+            self.make_crossbar().inputs(task)
+        if self.dense:
+            self.make_dense()
 
     def _check_engine(self) -> None:
         from snnrl.engines.registry import check_options
@@ -273,6 +298,12 @@ class TrainingConfig:
         return make_crossbar(
             self.make_task(), str(self.plasticity), self.make_device(), self.network_parameters
         )
+
+    def make_dense(self) -> DenseOptions:
+        """Build layers and algorithm of the dense network."""
+        from snnrl.networks.dense_options import make_options
+
+        return make_options(str(self.plasticity), self.make_task(), self.network_parameters)
 
     @property
     def agent_seeds(self) -> range:
