@@ -49,6 +49,13 @@ RECIPES = {
         ("spikingjelly>=2,<3",),
         sees_main=True,
     ),
+    # The converter of SpikingJelly, and the readers of NIR of Norse and snnTorch.
+    "conversion": Recipe(
+        ("norse.torch", "snntorch", "nirtorch", "spikingjelly.activation_based.ann2snn"),
+        ("norse", "snntorch", "nir", "nirtorch", "h5py", "loguru", "tensorboard", "requests", "tqdm"),
+        ("spikingjelly>=2,<3",),
+        sees_main=True,
+    ),
 }
 
 

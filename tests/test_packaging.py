@@ -34,7 +34,7 @@ LAYERS = (
     ("snnrl.figures", "snnrl.studies.baselines"),
     ("snnrl.report",),
     ("snnrl.training",),
-    ("snnrl.studies", "snnrl.demo", "snnrl.api", "snnrl.simulation"),
+    ("snnrl.studies", "snnrl.demo", "snnrl.conversion", "snnrl.api", "snnrl.simulation"),
     ("snnrl.cli",),
     ("snnrl.__main__",),
 )
