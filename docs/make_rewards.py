@@ -94,7 +94,9 @@ def page(study: Path, equal: Content, plain: Content) -> str:
         without,
         beside_table(rows),
     ]
-    return "\n".join([*parts, picture("without", "The table above, with 95 % bootstrap intervals over seeds.")])
+    return "\n".join(
+        [*parts, picture("without", "The table above, with 95 % bootstrap intervals over seeds.")]
+    )
 
 
 def main() -> None:

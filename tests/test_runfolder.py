@@ -213,7 +213,10 @@ def test_config_fills_in_what_depends_on_other_options() -> None:
     ("options", "message"),
     [
         ({"task": "cartpol"}, "task: got 'cartpol'.*did you mean 'cartpole'"),
-        ({"network": "actor"}, "network: got 'actor', allowed: actor-critic, crossbar, dense, reward-modulated"),
+        (
+            {"network": "actor"},
+            "network: got 'actor', allowed: actor-critic, crossbar, dense, reward-modulated",
+        ),
         ({"plasticity": "stdp"}, "plasticity: got 'stdp'"),
         ({"synapse": "memristor"}, "synapse: got 'memristor'"),
         ({"engine": "quick"}, "engine: got 'quick'"),

@@ -30,8 +30,10 @@ Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 CROSSBAR = "crossbar"
 DENSE = "dense"
 """The networks that do not spike."""
+TRUENORTH = "truenorth"
+"""Students for a TrueNorth chip; their teachers learn as dense networks do."""
 SRM0 = "srm0-actor-critic"
-NETWORKS = ("actor-critic", "reward-modulated", SRM0, CROSSBAR, DENSE)
+NETWORKS = ("actor-critic", "reward-modulated", SRM0, CROSSBAR, DENSE, TRUENORTH)
 SPIKING_RULES = ("td-ltp", "r-stdp", "policy-gradient")
 SRM0_RULES = ("td-ltp",)
 CROSSBAR_RULES = ("exact", "manhattan", "variable-amplitude")
@@ -57,7 +59,7 @@ LEAST = {"seeds": 1, "seed": 0, "episodes": 1, "evaluation_episodes": 0, "thread
 DEFAULT_DEVICE = "vteam"
 DEFAULT_SPREAD = 0.3
 DEFAULT_REWARDS = {"actor-critic": "gaussian", "reward-modulated": "progress", SRM0: "survival", CROSSBAR: "failure",
-                   DENSE: "environment"}  # fmt: skip
+                   DENSE: "environment", TRUENORTH: "environment"}  # fmt: skip
 """By network: without a critic only a reward that grades every push carries a signal."""
 DEFAULT_CONSOLIDATION = {"vpg": 300}
 """By rule: a policy that solves the task while it explores is not yet sure of itself in every state."""
@@ -85,8 +87,8 @@ class TrainingConfig:
         Names out of `NETWORKS` and `SYNAPSES`.
     plasticity
         One of `SPIKING_RULES`, by default the first; for crossbar networks one of `CROSSBAR_RULES`, by default the
-        first with ideal and the last with memristive synapses; for dense networks the algorithm, one of
-        `DENSE_RULES`, by default the first.
+        first with ideal and the last with memristive synapses; for dense networks, and for the teachers of students for
+        a TrueNorth chip, the algorithm, one of `DENSE_RULES`, by default the first.
     device
         Memristive device, see `snnrl.plasticity.devices.make`; only with ``synapse="memristive"``, where the
         default is `DEFAULT_DEVICE`, and `CROSSBAR_DEVICE` for crossbar networks.
@@ -103,7 +105,7 @@ class TrainingConfig:
         Parameters of the reward that differ from its defaults.
     network_parameters
         Fields of the network that differ from its defaults, see `snnrl.networks`; for crossbar networks from those
-        of `snnrl.networks.crossbar_presets`; for dense networks those of `snnrl.networks.dense_options`.
+        of `snnrl.networks.crossbar_presets`; for dense networks and teachers those of `snnrl.networks.dense_options`.
     synapse_parameters
         ``layout`` (``pair`` or ``offset``) and fields of `snnrl.plasticity.MemristivePair` or `MemristiveOffset`
         that differ from their defaults, such as ``waveform_steps``;
@@ -232,8 +234,15 @@ class TrainingConfig:
         """Whether the network is a dense actor-critic, and does not spike."""
         return self.network == DENSE
 
+    @property
+    def truenorth(self) -> bool:
+        """Whether a dense actor is distilled into a student for a TrueNorth chip."""
+        return self.network == TRUENORTH
+
     def _rules(self) -> tuple[str, ...]:
-        return {SRM0: SRM0_RULES, CROSSBAR: CROSSBAR_RULES, DENSE: DENSE_RULES}.get(self.network, SPIKING_RULES)
+        return {SRM0: SRM0_RULES, CROSSBAR: CROSSBAR_RULES, DENSE: DENSE_RULES, TRUENORTH: DENSE_RULES}.get(
+            self.network, SPIKING_RULES
+        )
 
     def _default_rule(self) -> str:
         return self._rules()[-1 if self.crossbar and self.synapse != "ideal" else 0]
@@ -245,7 +254,7 @@ class TrainingConfig:
             raise InvalidValueError(
                 "plasticity", self.plasticity, f"{', '.join(rules)} with network {self.network!r}"
             )
-        leaves = {SRM0: SRM0_LEAVES, CROSSBAR: CROSSBAR_LEAVES, DENSE: DENSE_LEAVES}.get(self.network, {})
+        leaves = {SRM0: SRM0_LEAVES, CROSSBAR: CROSSBAR_LEAVES, DENSE: DENSE_LEAVES, TRUENORTH: DENSE_LEAVES}.get(self.network, {})
         for option, only in leaves.items():
             if getattr(self, option) != only:
                 allowed = "nothing" if only in (None, {}) else repr(only)
@@ -254,7 +263,11 @@ class TrainingConfig:
                 )
         if self.crossbar:
             self.make_crossbar().inputs(task)
-        if self.dense:
+        if self.truenorth:
+            from snnrl.networks.truenorth.cartpole import check_task
+
+            check_task(task)
+        if self.dense or self.truenorth:
             self.make_dense()
 
     def _check_engine(self) -> None:
@@ -300,7 +313,7 @@ class TrainingConfig:
         )
 
     def make_dense(self) -> DenseOptions:
-        """Build layers and algorithm of the dense network."""
+        """Build layers and algorithm of the dense network, or of the teacher."""
         from snnrl.networks.dense_options import make_options
 
         return make_options(str(self.plasticity), self.make_task(), self.network_parameters)

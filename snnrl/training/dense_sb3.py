@@ -127,7 +127,9 @@ def make_model(options: DenseOptions, env: VecEnv) -> BaseAlgorithm:
                    "features_extractor_kwargs": {"hidden": options.hidden, "activation": options.activation}}  # fmt: skip
     common: dict[str, Any] = {"learning_rate": options.learning_rate, "gamma": options.gamma, "device": "cpu",
                               "policy_kwargs": layers}  # fmt: skip
-    model = _make_dqn(options, env, common) if isinstance(options, Dqn) else _make_on_policy(options, env, common)
+    model = (
+        _make_dqn(options, env, common) if isinstance(options, Dqn) else _make_on_policy(options, env, common)
+    )
     # Its own logger would leave an empty folder in the system's temporary folder for every agent.
     model.set_logger(Logger(folder=None, output_formats=[]))
     return model

@@ -111,7 +111,10 @@ def _signals(model: AgentModel, task: Task, places: Places) -> str:
         if model.value.variable:
             read, array = "shown", places.variable(critic.population, model.value.variable)
             end = critic.start + int(size)
-            value = ["double shown = 0.0;", f"for (int j = {critic.start}; j < {end}; j++) shown += {array}[j];"]
+            value = [
+                "double shown = 0.0;",
+                f"for (int j = {critic.start}; j < {end}; j++) shown += {array}[j];",
+            ]
         value += [
             f"const double now = value_p[1] * ({read} / {size!r} - value_p[0]);",
             "return counters[EPISODE_STEP] == 0 ? now : control[VALUE] + value_p[2] * (now - control[VALUE]);",
