@@ -60,15 +60,21 @@ class Teacher:
         """Return the best action, or with probability 0.05 any."""
         if self.weights is None or rng.random() < EPSILON:
             return int(rng.integers(6))
-        w, x = self.weights, torch.from_numpy(stack[None]).float() / 255
+        return int(self.logits(stack[None]).argmax())
+
+    @torch.inference_mode()
+    def logits(self, stacks: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the logits ``[batch, 6]`` for stacks of whole screens, ``uint8[batch, 4, 84, 84]``."""
+        assert self.weights is not None
+        w, x = self.weights, torch.from_numpy(stacks).float() / 255
         for name, stride in (("c1", 4), ("c2", 2), ("c3", 1)):
             x = functional.relu(functional.conv2d(x, w[f"{name}.weight"], w[f"{name}.bias"], stride))
         x = functional.relu(functional.linear(x.flatten(1), w["fc.weight"], w["fc.bias"]))
-        return int(functional.linear(x, w["pi.weight"], w["pi.bias"]).argmax())
+        return np.asarray(functional.linear(x, w["pi.weight"], w["pi.bias"]).numpy())
 
 
-def play(teacher: Teacher, seed: int) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-    """Play Pong without end; give stacks of four: whole screens, and play fields of 74 pixels."""
+def play(teacher: Teacher, seed: int, field: bool = False) -> Iterator[NDArray[np.uint8]]:
+    """Play Pong without end; give stacks of four whole screens, or of play fields of 74 pixels."""
     from ale_py import ALEInterface, LoggerMode, roms
 
     ALEInterface.setLoggerMode(LoggerMode.Error)
@@ -86,25 +92,21 @@ def play(teacher: Teacher, seed: int) -> Iterator[tuple[NDArray[np.uint8], NDArr
         for _ in range(int(rng.integers(1, 31))):
             game.act(0)
         while not game.game_over():
-            _look(game.getScreenGrayscale(), screens, fields)
+            screen = game.getScreenGrayscale()
+            screens.append(place_play_field(screen, 84))
+            if field:
+                fields.append(place_play_field(screen, 74, rows=FIELD))
             stack = np.stack(screens)
-            yield stack, np.stack(fields)
-            with torch.inference_mode():
-                action = teacher.action(stack, rng)
+            yield np.stack(fields) if field else stack
+            action = teacher.action(stack, rng)
             for _ in range(SKIP):
                 game.act(actions[action])
 
 
-def _look(screen: NDArray[np.uint8], screens: deque[Any], fields: deque[Any]) -> None:
-    screens.append(place_play_field(screen, 84))
-    fields.append(place_play_field(screen, 74, rows=FIELD))
-
-
 def stacks(spec_name: str, teacher: Teacher, seed: int, n: int) -> Stacks:
     """Return ``n`` stacks of four frames as a student of this name sees them."""
-    seen = 1 if STUDENTS[spec_name].visible < 84 else 0
-    found = play(teacher, seed)
-    return np.stack([next(found)[seen] for _ in range(n)]).astype(np.int16)
+    found = play(teacher, seed, field=STUDENTS[spec_name].visible < 84)
+    return np.stack([next(found) for _ in range(n)]).astype(np.int16)
 
 
 def measure(name: str, teacher: Teacher, n: int) -> dict[str, Any]:

@@ -7,10 +7,16 @@ because a pole has to be caught within a fraction of its range: ``255 * (clip(ga
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from snnrl.errors import InvalidValueError
 from snnrl.networks.truenorth.specs import LayerSpec, StudentSpec
+
+if TYPE_CHECKING:
+    from snnrl.tasks import Task
 
 SCALE = np.array([2.4, 3.0, 0.2095, 3.5])
 """Size of position (m), velocity (m/s), angle (rad) and angular velocity (rad/s) that makes 1."""
@@ -21,6 +27,19 @@ CARTPOLE = StudentSpec(
     channels=len(SCALE) * len(GAINS),
     side=1,
 )
+
+
+def check_task(task: Task) -> None:
+    """Refuse a task whose states `cartpole_frames` does not know.
+
+    Raises
+    ------
+    InvalidValueError
+        It is not the cart-pole, or a part of its state is not observed.
+    """
+    if task.name != "cartpole" or task.observation_size != len(SCALE) or task.n_actions != 2:
+        allowed = "cartpole with its whole state and two actions, with network 'truenorth'"
+        raise InvalidValueError("task", task.name, allowed)
 
 
 def cartpole_frames(observations: ArrayLike) -> NDArray[np.int16]:

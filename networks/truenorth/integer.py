@@ -174,10 +174,12 @@ class IntegerNetwork:
 
     def logits(self, frames: ArrayLike) -> NDArray[np.float64]:
         """Return ``logit_scale`` times the mean of each action's share, ``[batch, actions]``."""
+        return self.count_logits(self.counts(frames))
+
+    def count_logits(self, counts: IntArray) -> NDArray[np.float64]:
+        """Return the logits ``[batch, actions]`` for the spikes of each action's share."""
         side = list(self.spec.places())[-1].output_side
-        return np.asarray(
-            self.counts(frames) * (self.logit_scale / (self.population * side**2)), dtype=np.float64
-        )
+        return np.asarray(counts * (self.logit_scale / (self.population * side**2)), dtype=np.float64)
 
     def actions(self, frames: ArrayLike) -> IntArray:
         """Return the action with the most spikes, ``[batch]``; the first of equals."""

@@ -37,8 +37,8 @@ class _Step(torch.autograd.Function):
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> Tensor:
         (response,) = context.saved_tensors
-        slope: Tensor = (1 - response.abs()).clamp(min=0)
-        return gradients[0] * slope
+        slope: Tensor = response.abs().neg_().add_(1).clamp_(min=0)  # in place: memory traffic is the cost
+        return slope.mul_(gradients[0])
 
 
 def binary_step(response: Tensor) -> Tensor:
@@ -96,12 +96,19 @@ class TernaryConv2d(nn.Module):
         self.weight.copy_(ternary(self.shadow, self.weight, self.hysteresis))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the sums; gradients are taken at the ternary weights and given to the shadow weights."""
+        """Return the sums; gradients are taken at the ternary weights and given to the shadow weights.
+
+        Under `torch.autocast` the layers on the chip use its type, and their sums stay exact: at most 128 in
+        size, and bfloat16 holds whole numbers up to 256. Layer 1 has larger sums and stays in float32.
+        """
         if self.training:
             self.settle()
         weight = self.weight + (self.shadow - self.shadow.detach()) if self.training else self.weight
-        layer = self.place.layer
-        return functional.conv2d(x, weight, None, layer.stride, layer.padding, groups=layer.groups)
+        layer, device = self.place.layer, x.device.type
+        low = torch.is_autocast_enabled(device) and self.place.index > 1
+        with torch.autocast(device, torch.get_autocast_dtype(device), enabled=low):
+            sums = functional.conv2d(x, weight, None, layer.stride, layer.padding, groups=layer.groups)
+        return sums.float()
 
 
 class StepNorm(nn.Module):
@@ -129,18 +136,23 @@ class StepNorm(nn.Module):
 
     def forward(self, sums: Tensor) -> Tensor:
         """Return spikes, 0 or 1, for sums ``[batch, features, side, side]``."""
-        mean, variance = self._statistics(sums) if self.training else (self.mean, self.variance)
+        if self.training:
+            return binary_step(self._normalise_batch(sums))
         # Operation by operation as `folding.fires`: a fused expression would round differently.
-        centred = sums - mean[:, None, None]
-        scaled = centred / (variance + self.eps).sqrt()[:, None, None]
+        centred = sums - self.mean[:, None, None]
+        scaled = centred / (self.variance + self.eps).sqrt()[:, None, None]
         return binary_step(scaled + self.bias[:, None, None])
 
-    def _statistics(self, sums: Tensor) -> tuple[Tensor, Tensor]:
-        variance, mean = torch.var_mean(sums, dim=(0, 2, 3), correction=0)
+    def _normalise_batch(self, sums: Tensor) -> Tensor:
+        """Return the response with the batch's own statistics, by the fused operation, and remember them."""
+        unit = torch.ones_like(self.bias)
+        response, mean, inverse = torch.native_batch_norm(
+            sums, unit, self.bias, None, None, True, 0.0, self.eps
+        )
         with torch.no_grad():
             self.mean.lerp_(mean, self.momentum)
-            self.variance.lerp_(variance, self.momentum)
-        return mean, variance
+            self.variance.lerp_(inverse.pow(-2).sub_(self.eps).clamp_(min=0), self.momentum)
+        return response
 
     def thresholds(self, largest: int) -> NDArray[np.int32]:
         """Return the whole threshold of every feature; see `fold_thresholds`."""

@@ -65,10 +65,9 @@ def _show_kernel(run: Path | None) -> dict[str, Any]:
     from snnrl.training.runfolder import RunFolder
 
     config = TrainingConfig() if run is None else RunFolder.open(run).config
-    if config.dense:
-        raise InvalidValueError(
-            "--kernel", str(run), "a run of a network with a kernel, which dense ones have not"
-        )
+    if config.dense or config.truenorth:
+        allowed = f"a run of a network with a kernel, which {config.network} ones have not"
+        raise InvalidValueError("--kernel", str(run), allowed)
     config = replace(config, seeds=1, engine="fast", engine_parameters={})
     if config.crossbar:
         source = build_crossbars(config).source

@@ -28,7 +28,7 @@ _NUMBERS = (*options.LEAST, "spread", "solve_threshold", "evaluation_exploration
 _FREE_ON_RESUME = ("threads",)
 _RULES = (
     f"{options.SPIKING_RULES[0]}; crossbar: {options.CROSSBAR_RULES[0]}, memristive {options.CROSSBAR_RULES[-1]}; "
-    f"dense: {options.DENSE_RULES[0]}"
+    f"dense, truenorth: {options.DENSE_RULES[0]}"
 )
 
 
@@ -83,7 +83,7 @@ def train(
         _option(
             "reward",
             "Reward function, see 'snnrl info'.",
-            "gaussian; progress without a critic; failure with crossbar; the task's own with dense and elsewhere",
+            "gaussian; progress without a critic; failure with crossbar; the task's own with dense, truenorth and elsewhere",
         ),
     ] = None,
     seeds: Annotated[str | None, _option("seeds", "Number of agents.")] = None,

@@ -37,7 +37,7 @@ def build_learners(config: TrainingConfig) -> Learners:
     UnsupportedError
         If the engine cannot run the model.
     """
-    if config.dense:
+    if config.dense or config.truenorth:
         return build_dense(config)
     return build_crossbars(config) if config.crossbar else build_session(config)
 
@@ -70,10 +70,12 @@ def build_crossbars(config: TrainingConfig) -> CrossbarSession:
 
 
 def build_dense(config: TrainingConfig) -> DenseSession:
-    """Return fresh agents with dense networks, one per seed."""
+    """Return fresh agents with dense networks, one per seed, with students for a TrueNorth chip if asked for."""
     from snnrl.training.dense_session import DenseSession
+    from snnrl.training.truenorth_session import TrueNorthSession
 
-    return DenseSession(
+    kind = TrueNorthSession if config.truenorth else DenseSession
+    return kind(
         config.make_dense(), config.make_task(), config.make_reward(), config.agent_seeds, config.episodes
     )
 

@@ -254,7 +254,12 @@ class TrainingConfig:
             raise InvalidValueError(
                 "plasticity", self.plasticity, f"{', '.join(rules)} with network {self.network!r}"
             )
-        leaves = {SRM0: SRM0_LEAVES, CROSSBAR: CROSSBAR_LEAVES, DENSE: DENSE_LEAVES, TRUENORTH: DENSE_LEAVES}.get(self.network, {})
+        leaves = {
+            SRM0: SRM0_LEAVES,
+            CROSSBAR: CROSSBAR_LEAVES,
+            DENSE: DENSE_LEAVES,
+            TRUENORTH: DENSE_LEAVES,
+        }.get(self.network, {})
         for option, only in leaves.items():
             if getattr(self, option) != only:
                 allowed = "nothing" if only in (None, {}) else repr(only)

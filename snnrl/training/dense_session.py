@@ -15,7 +15,7 @@ from snnrl.engines.world import physics_module
 from snnrl.networks.dense import DenseNetwork
 from snnrl.networks.dense_file import from_arrays, to_arrays
 from snnrl.networks.dense_options import DenseOptions, Vpg
-from snnrl.training.dense_slots import Choose, Finished, FloatArray, IntArray, Stage, play
+from snnrl.training.dense_slots import Choose, Episodes, Finished, FloatArray, IntArray, Stage, play
 from snnrl.training.dense_vpg import VpgLearner, gumbel_noise
 
 if TYPE_CHECKING:
@@ -42,6 +42,13 @@ class Learner(Protocol):
 
     def restore(self, state: State) -> None:
         """Put back what `save` returned."""
+
+
+class Policy(Protocol):
+    """What answers observations with logits."""
+
+    def logits(self, observations: FloatArray) -> FloatArray:
+        """Return logits ``[batch, actions]`` for observations ``[batch, variables]``."""
 
 
 class DenseSession(Books):
@@ -113,38 +120,55 @@ class DenseSession(Books):
 
     def _learn(self, row: int, stop: Stop) -> None:
         learner, before = self.learners[row], self.learners[row].save()
-        books = {name: array[row].copy() for name, array in self.state.items()}
         first = int(self.episodes[row])
         try:
-            finished, steps = learner.block(first, stop.episodes - first, self._recent(row))
-            self._book(row, finished, steps, stop)
+            with self._books_kept(row):
+                finished, steps = learner.block(first, stop.episodes - first, self._recent(row))
+                self._book(row, finished, steps, stop)
         except BaseException:
             learner.restore(before)
+            raise
+
+    @contextmanager
+    def _books_kept(self, row: int) -> Iterator[None]:
+        """Put an agent's books back if the block is interrupted."""
+        books = {name: array[row].copy() for name, array in self.state.items()}
+        try:
+            yield
+        except BaseException:
             for name, values in books.items():
                 self.state[name][row] = values
             raise
 
     def _evaluate(self, row: int, stop: Stop, exploration: float) -> None:
-        assert self.networks is not None
         first = int(self.episodes[row])
         count = min(SIDE_BY_SIDE, stop.episodes - first)
         choose = self._chooser(row, first, exploration)
         episodes = play(self._stage(row, True), first, count, self._recent(row), choose)
-        self._book(row, episodes.finished(), int(episodes.lengths.sum()), stop)
+        with self._books_kept(row):
+            self._look(row, episodes)
+            self._book(row, episodes.finished(), int(episodes.lengths.sum()), stop)
 
     def _chooser(self, row: int, first: int, exploration: float) -> Choose:
         """Return how actions are chosen: 0 takes the likeliest, others draw from ``softmax(logits / exploration)``."""
-        assert self.networks is not None
-        network, seed, longest = self.networks[row], int(self.seeds[row]), self.task.max_steps
+        policy, seed, longest = self._policy(row), int(self.seeds[row]), self.task.max_steps
 
         def choose(observations: FloatArray, step: int) -> IntArray:
-            logits = network.logits(observations)
+            logits = policy.logits(observations)
             if exploration > 0.0:
                 noise = gumbel_noise(seed, EVALUATION_ACTIONS, first * longest + step, logits.shape)
                 logits = logits + exploration * noise
             return np.asarray(np.argmax(logits, axis=1), dtype=np.int64)
 
         return choose
+
+    def _policy(self, row: int) -> Policy:
+        """Return what is evaluated."""
+        assert self.networks is not None
+        return self.networks[row]
+
+    def _look(self, row: int, episodes: Episodes) -> None:
+        """Look at what an evaluation has played."""
 
     def _recent(self, row: int) -> float:
         return float(self.state["control"][row, Control.RECENT])

@@ -7,6 +7,7 @@
     episodes.csv    seed, episode, length, reward, phase; written at the end, like everything below
     summary.json    `snnrl.training.summary.summary`
     wear.json       of a run with devices: `snnrl.training.summary.wear_summary`
+    student.tn      of a run with network truenorth: the first agent's packed student; student-SEED.tn of the others
     figures/*.png   learning_curve.png, raster.png, writes.png
     report.html
 

@@ -107,8 +107,17 @@ class _Run:
         if self.folder is not None:
             from snnrl.report import write_run
 
+            self._write_students(self.folder)
             write_run(self.folder, result)
         return result
+
+    def _write_students(self, folder: RunFolder) -> None:
+        """Write the students for a TrueNorth chip, if that is what was trained."""
+        if self.config.truenorth:
+            from snnrl.training.truenorth_session import TrueNorthSession
+
+            assert isinstance(self.session, TrueNorthSession)
+            self.session.write_students(folder.path)
 
     def _recording(self) -> EpisodeRecording | None:
         """Record an episode of the first agent, if it spikes."""

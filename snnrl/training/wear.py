@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def measure_wear(config: TrainingConfig, learners: Learners) -> Wear | None:
-    """Return what the devices of a run went through; None for ideal synapses of spiking and for dense networks.
+    """Return what the devices of a run went through; None without devices: ideal synapses, dense networks, students.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def measure_wear(config: TrainingConfig, learners: Learners) -> Wear | None:
     if isinstance(learners, CrossbarSession):
         pairs = learners.state["writes"]  # both devices of a pair are written together
         return Wear(np.concatenate([pairs, pairs], axis=1), _crossbar_energies(learners))
-    if config.dense:
+    if config.dense or config.truenorth:
         return None
     assert isinstance(learners, Session)
     groups = [(group, _counters(group)) for group in learners.network.synapses]
