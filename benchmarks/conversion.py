@@ -32,7 +32,7 @@ from snnrl.networks.dense import Activation, DenseNetwork, Linear
 
 RESULTS = Path(__file__).resolve().parent / "results"
 STEPS = (4, 8, 16, 32, 64, 128)
-SEED = 7_400_000
+SEED = 7_400_200
 """First seed of the test episodes."""
 CALIBRATION_SEED = 40_000
 EXAMPLE = """
@@ -163,28 +163,34 @@ def table_of(curves: Sequence[Curve], part: str, form: str) -> str:
     return report.table(["converter", *(f"T = {t}" for t in STEPS)], rows)
 
 
-def page(curves: Sequence[Curve], work: Workload, facts: dict[str, Any]) -> str:
+def page(data: dict[str, Any]) -> str:
     """Return the page of results."""
+    curves = [
+        Curve(c["name"], c["action_agreement"], c["value_error"], c["settings"]) for c in data["curves"]
+    ]
     best = [f"- {c.name}: {', '.join(f'T = {t}: {s}' for t, s in zip(STEPS, c.settings, strict=True))}"
             for c in curves if not c.name.startswith("snnrl")]  # fmt: skip
-    listed = "\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in facts.items())
-    verdict = "yes" if at_least_as_good(curves) else "no"
+    listed = "\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in data["machine"].items())
+    verdict = "yes" if data["at_least_as_good"] else "no"
     return f"""# Conversion beside SpikingJelly and BindsNET
 
-Made by `python -m benchmarks.conversion --save`: one dense ReLU actor-critic for CartPole-v1, the same weights, calibration
-states and {len(work.states):,} test states (episodes of the dense network from seed {SEED:,} on) for all. T is the number of
+Made by `{data["command"]}`: one dense ReLU actor-critic for CartPole-v1, the same weights, calibration
+states and {data["states"]:,} test states (episodes of the dense network from seed {SEED:,} on) for all. T is the number of
 time steps of a decision, everything included; in SpikingJelly and in BindsNET (`one_step`) a spike passes all layers within
-one step, in snnrl it takes one step to the next layer.
+one step, in snnrl it takes one step to the next layer. Nothing was tuned on these
+episodes; an earlier set, from seed 7,400,000 on, was run three times while the input of a peer was being mended.
 
 Same action as the dense network:
 
 {table_of(curves, "agreement", "{:.2%}")}
 
-Root mean square error of the value, whose standard deviation is {work.values.std():.3g}:
+Root mean square error of the value, whose standard deviation is {data["value_spread"]:.3g}:
 
 {table_of(curves, "value_error", "{:.3g}")}
 
 ![Agreement and value error against T](conversion.png)
+
+Where all actions agree, the figure has the point at 0.01 %.
 
 At least as good as both peers at every T: {verdict}.
 
@@ -233,7 +239,8 @@ def _network(given: str | None) -> DenseNetwork:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Compare, print the tables, write what was asked for; 1 if a peer is better anywhere, 2 if one is missing."""
-    arguments = _parse(argv)
+    words = sys.argv[1:] if argv is None else argv
+    arguments = _parse(words)
     facts = machine.describe()
     try:
         python = peer_python("conversion", arguments.python, not arguments.no_install)
@@ -253,7 +260,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     print(table_of(curves, "agreement", "{:.2%}"))
     print(table_of(curves, "value_error", "{:.3g}"))
-    data = {"machine": facts, "states": len(work.states), "value_spread": float(work.values.std()),
+    command = " ".join(["python -m benchmarks.conversion", *words])
+    data = {"command": command, "machine": facts, "states": len(work.states), "value_spread": float(work.values.std()),
             "at_least_as_good": at_least_as_good(curves), "curves": [c.as_dict() for c in curves]}  # fmt: skip
     if arguments.json is not None:
         report.write_json(arguments.json, data)
@@ -262,7 +270,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         accuracy(data, RESULTS / "conversion.png")
         report.write_json(RESULTS / "conversion.json", data)
-        report.write(RESULTS / "conversion.md", page(curves, work, facts))
+        report.write(RESULTS / "conversion.md", page(data))
     return 0 if at_least_as_good(curves) else 1
 
 

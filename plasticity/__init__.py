@@ -8,6 +8,7 @@ from snnrl.plasticity import devices, pulses, rules
 from snnrl.plasticity.al2o3 import Al2O3
 from snnrl.plasticity.crossbar import Crossbar
 from snnrl.plasticity.device import Device
+from snnrl.plasticity.membrane_gradient import MembraneGradient
 from snnrl.plasticity.memristive import (
     IdealWeights,
     MemristiveOffset,
@@ -30,6 +31,7 @@ __all__ = [
     "Device",
     "Exponential",
     "IdealWeights",
+    "MembraneGradient",
     "MemristiveOffset",
     "MemristivePair",
     "Nanocomposite",

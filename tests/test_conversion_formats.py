@@ -1,4 +1,4 @@
-"""NIR and Neo files of converted agents, and fine-tuning."""
+"""NIR and Neo files of converted agents."""
 
 from __future__ import annotations
 
@@ -134,25 +134,3 @@ def test_the_commands_export_and_import(run: Path, tmp_path: Path, capsys: Any) 
     for words in (["--to", "pdf", "--out", str(tmp_path / "x.pdf")], ["--to", "nir", "--out", str(nir)]):
         assert cli.main(["export", str(run), *words]) == 2
         assert len(capsys.readouterr().err.strip().splitlines()) == 1
-
-
-def test_fine_tuning_changes_the_weights_and_keeps_the_pattern(run: Path, tmp_path: Path) -> None:
-    from snnrl.conversion.finetune import FineTuning, SpikingPolicy, _updates, fine_tune
-
-    model = spiking_equivalent(dense(), states(200, 1), ConversionOptions(6))
-    policy, met = SpikingPolicy(model), states(5, 2)
-    import torch
-
-    logits, values = policy(torch.as_tensor(met))
-    found = decide(model, met, "torch")
-    np.testing.assert_allclose(logits.detach().numpy(), found.logits, atol=1e-9)
-    np.testing.assert_allclose(values.detach().numpy(), found.values, atol=1e-9)
-    options = FineTuning(64, 4, 16, 16, 1, 0.05, evaluate_every=1, episodes=2)
-    tuned, curve = fine_tune(model, tasks.make("cartpole"), options, seed=3)
-    assert [point.env_steps for point in curve] == [0, 64]
-    assert next(_updates(policy, tasks.make("cartpole"), options, 3)) == 64
-    (before, *_), (after, *_) = model.network.synapses, policy.agent().network.synapses
-    assert before.connectivity == after.connectivity
-    assert tuned.network.neurons == model.network.neurons
-    assert np.abs(after.initial["w"].values - before.initial["w"].values).max() > 1e-3
-    assert policy.encoder == model.encoder

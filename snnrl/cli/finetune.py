@@ -9,10 +9,10 @@ import typer
 
 from snnrl.cli.convert import number, task_parameters
 from snnrl.cli.text import INTERRUPTED, check_json_option, print_table, write_json_option
-from snnrl.errors import InvalidValueError
+from snnrl.errors import InvalidValueError, UnknownNameError
 
 if TYPE_CHECKING:
-    from snnrl.conversion.finetune import Point
+    from snnrl.conversion.options import Point
 
 EXAMPLE = "Example:  snnrl finetune runs/my-spiking-run --set task.pole_length=4 --out runs/my-tuned-run"
 
@@ -33,10 +33,30 @@ def finetune(
             show_default=False,
         ),
     ] = None,
+    rule: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="surrogate: all weights, by gradients through the spikes. "
+            "policy-gradient: the output layer, by reward-gated plasticity.",
+        ),
+    ] = "surrogate",
     env_steps: Annotated[
-        str, typer.Option(metavar="NUMBER", help="Environment steps to learn for.")
-    ] = "40000",
-    learning_rate: Annotated[str, typer.Option(metavar="NUMBER", help="Of the optimiser.")] = "0.001",
+        str | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="Environment steps to learn for. (40000 for surrogate, 8000 for policy-gradient)",
+            show_default=False,
+        ),
+    ] = None,
+    learning_rate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="Of the optimiser or of the synapses. (0.001 for surrogate, 0.5 for policy-gradient)",
+            show_default=False,
+        ),
+    ] = None,
     episodes: Annotated[
         str, typer.Option(metavar="NUMBER", help="Episodes of the evaluation at the end.")
     ] = "100",
@@ -45,15 +65,11 @@ def finetune(
         Path | None, typer.Option("--json", help="Also write the numbers to this file.", show_default=False)
     ] = None,
 ) -> None:
-    """Let a converted agent go on learning in a changed task, by surrogate gradients through its spikes."""
-    from snnrl.conversion.finetune import FineTuning
+    """Let a converted agent go on learning in a changed task."""
     from snnrl.training.config import whole_number
 
     settings = task_parameters(parameters or [])
-    rate = number(learning_rate)
-    if not isinstance(rate, int | float):
-        raise InvalidValueError("--learning-rate", learning_rate, "a number above 0, below 1")
-    options = FineTuning(whole_number("--env-steps", number(env_steps), 1), learning_rate=float(rate))
+    options = _options(rule, env_steps, learning_rate)
     count, first = whole_number("--episodes", number(episodes), 1), whole_number("--seed", number(seed), 0)
     check_json_option(json_file)
     try:
@@ -64,9 +80,25 @@ def finetune(
     rows = [
         (name.replace("_", " "), f"{numbers[name]:.1f}") for name in ("return_before_learning", "return_mean")
     ]
-    print_table(f"{out.name}: {options.env_steps:,} environment steps", ("", "value"), rows)
+    print_table(f"{out.name}: {rule}, {options.env_steps:,} environment steps", ("", "value"), rows)
     print(f"\n{out}")
     write_json_option(json_file, numbers)
+
+
+def _options(rule: str, env_steps: str | None, learning_rate: str | None) -> Any:
+    from snnrl.conversion.tuned import RULES, make_options
+    from snnrl.training.config import whole_number
+
+    if rule not in RULES:
+        raise UnknownNameError("--rule", rule, RULES)
+    steps = None if env_steps is None else whole_number("--env-steps", number(env_steps), 1)
+    rate = None if learning_rate is None else number(learning_rate)
+    if isinstance(rate, str):
+        raise InvalidValueError("--learning-rate", learning_rate, "a number above 0, below 1")
+    try:
+        return make_options(rule, env_steps=steps, learning_rate=rate)
+    except InvalidValueError as error:
+        raise InvalidValueError("--learning-rate", error.got, error.allowed) from None
 
 
 def _finetune(

@@ -119,7 +119,7 @@ def convert(source: Any, out: str | Path, task: Task, options: ConversionOptions
         return _from_nir(Path(source), out, task, episodes, seed, engine, progress)
     network = load(source, seed=agent, activation=activation)
     made = converted(network, task, ConversionOptions() if options is None else options, seed)
-    config = _config(made.model, task, episodes, seed, engine)
+    config = model_config(made.model, task, episodes, seed, engine)
     dense = play(network, task, episodes, seed)
     folder, returns = keep_model(made.model, config, out, progress)
     network.save(out / DENSE)
@@ -171,7 +171,7 @@ def _from_nir(path: Path, out: Path, task: Task, episodes: int, seed: int, engin
     from snnrl.conversion.nir_file import read_nir
 
     model = read_nir(path)
-    folder, returns = keep_model(model, _config(model, task, episodes, seed, engine), out, progress)
+    folder, returns = keep_model(model, model_config(model, task, episodes, seed, engine), out, progress)
     player = Player(task)
     decisions = decide(model, [player.reset(seed + k) for k in range(episodes)], engine)
     numbers = {
@@ -184,7 +184,9 @@ def _from_nir(path: Path, out: Path, task: Task, episodes: int, seed: int, engin
     return numbers
 
 
-def _config(model: AgentModel, task: Task, episodes: int, seed: int, engine: str) -> TrainingConfig:
+def model_config(
+    model: AgentModel, task: Task, episodes: int, seed: int, engine: str = "fast"
+) -> TrainingConfig:
     """Return the options of a run of the spiking agent that has nothing to learn."""
     name = "gym" if hasattr(task, "env_id") else task.name
     return TrainingConfig(task=name, task_parameters=task.parameters(), reward="environment", seeds=1, seed=seed,

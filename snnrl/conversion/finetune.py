@@ -21,6 +21,7 @@ from snnrl import random
 from snnrl.coding import AffineCode
 from snnrl.conversion.build import LOGITS, VALUE
 from snnrl.conversion.episodes import Player
+from snnrl.conversion.options import Point
 from snnrl.engines.fast.prepare import lowered_agent
 from snnrl.engines.torch import DifferentiableNetwork
 from snnrl.errors import InvalidValueError
@@ -75,14 +76,6 @@ class FineTuning:
                 raise InvalidValueError(f"FineTuning.{name}", value, "a whole number of at least 1")
         if not 0.0 < self.learning_rate < 1.0:
             raise InvalidValueError("FineTuning.learning_rate", self.learning_rate, "above 0, below 1")
-
-
-@dataclass(frozen=True)
-class Point:
-    """The agent after some environment steps: mean return with exploration off."""
-
-    env_steps: int
-    return_mean: float
 
 
 class SpikingPolicy(nn.Module):

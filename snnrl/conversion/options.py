@@ -58,3 +58,11 @@ class ConversionOptions:
             raise InvalidValueError(
                 "reset", self.reset, "subtract, unless with rate code and without correction"
             )
+
+
+@dataclass(frozen=True)
+class Point:
+    """A fine-tuned agent after some environment steps: mean return with exploration off."""
+
+    env_steps: int
+    return_mean: float

@@ -21,6 +21,10 @@ _LOOKS = (
     (ORANGE, "^", "-"),
     (PURPLE, "v", "-"),
 )
+_WAYS = {
+    "surrogate": ("surrogate gradients, all weights", _LOOKS[0]),
+    "policy-gradient": ("reward-gated, output layer", _LOOKS[3]),
+}
 _FLOOR = 1e-4
 """Least disagreement that is drawn: all of the states agree."""
 
@@ -55,7 +59,7 @@ def _accuracy(data: Mapping[str, Any]) -> Figure:
     right.axhline(data["value_spread"], color=GREY, linewidth=1.0, linestyle=":")
     right.annotate("spread of the value", (first, data["value_spread"]), xytext=(0, -14), **beside)
     for axes, label in (
-        (left, "decisions unlike the dense network's (%)"),
+        (left, "decisions unlike the dense network's (%; none at 0.01)"),
         (right, "error of the value (RMS)"),
     ):
         axes.set_xscale("log", base=2)
@@ -101,4 +105,51 @@ def _fine_tuning(data: Mapping[str, Any]) -> Figure:
     axes.set_ylabel("mean return, exploration off")
     axes.set_ylim(0.0, 515.0)
     axes.legend(loc="center right")
+    return figure
+
+
+def recovery(data: Mapping[str, Any], path: Path) -> None:
+    """Draw the return while converted agents learn on with longer poles, a panel for each length.
+
+    Parameters
+    ----------
+    data
+        ``lengths``: by length, ``dense`` and ``converted`` (returns by seed) and a ``... curve`` for each way of learning with
+        ``steps``, ``median``, ``low`` and ``high``; ``"1"`` is the task before the change.
+    path
+        PNG file.
+    """
+    write_png(lambda: _recovery(data["lengths"]), path)
+
+
+def _recovery(lengths: Mapping[str, Any]) -> Figure:
+    from matplotlib.figure import Figure
+
+    changed = [length for length in lengths if length != "1"]
+    figure = Figure(figsize=(9.6, 4.4), layout="constrained")
+    before = float(np.median(lengths["1"]["converted"]))
+    for axes, length in zip(figure.subplots(1, len(changed), sharey=True), changed, strict=True):
+        row = lengths[length]
+        curves = {name.removesuffix(" curve"): row[name] for name in row if name.endswith(" curve")}
+        longest = max(curve["steps"][-1] for curve in curves.values()) / 1000.0
+        axes.plot([-0.12 * longest, 0.0], [before, before], color=INK, marker="o", markersize=5, label="converted, before the change")  # fmt: skip
+        axes.axhline(
+            float(np.median(row["dense"])),
+            color=GREY,
+            linestyle="--",
+            linewidth=1.0,
+            label="dense, not tuned",
+        )
+        for name, curve in curves.items():
+            title, (colour, mark, _) = _WAYS[name]
+            steps = np.array(curve["steps"]) / 1000.0
+            axes.plot(steps, curve["median"], color=colour, marker=mark, markersize=4, label=title)
+            axes.fill_between(steps, curve["low"], curve["high"], color=colour, alpha=0.2, linewidth=0.0)
+        axes.axhline(475.0, color=GREY, linewidth=1.0, linestyle=":")
+        axes.axvline(0.0, color=GREY, linewidth=1.0)
+        axes.set_title(f"pole {length} times as long")
+        axes.set_xlabel("environment steps after the change (thousands)")
+        axes.set_ylim(0.0, 515.0)
+    figure.axes[0].set_ylabel("return, exploration off (median, 95 % interval)")
+    figure.legend(*figure.axes[-1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
