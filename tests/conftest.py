@@ -195,8 +195,10 @@ def _assert_agreement(
         np.testing.assert_allclose(trace[:, 0], expected.values, rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(trace[:, 1], expected.td_errors, rtol=1e-12, atol=1e-12)
         for name, (fast, reference) in _weights_of(session, loop).items():
-            scale = np.abs(reference).max(initial=0.0)
-            np.testing.assert_allclose(fast, reference, rtol=RELATIVE, atol=RELATIVE * scale, err_msg=name)
+            # A small weight may be what is left of larger ones; in a random model by much.
+            scale = np.abs([reference, start[name]]).max(initial=0.0)
+            bound = RELATIVE if certain else 10.0 * RELATIVE
+            np.testing.assert_allclose(fast, reference, rtol=bound, atol=bound * scale, err_msg=name)
     assert session.state["lengths"][0, : len(loop.lengths)].tolist() == loop.lengths
     assert not most or set(loop.truncated) == {True, False}
     silent = [name for name, spikes in total.items() if not spikes]

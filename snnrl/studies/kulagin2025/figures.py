@@ -34,7 +34,7 @@ def pulses_figure() -> Figure:
         axes.axvline(0, color=GREY, lw=0.5)
         axes.set_xlabel("t_post - t_pre (ms)")
         axes.set_ylabel("change of conductance, of its range")
-        axes.legend(fontsize="x-small", loc="lower right")
+        axes.legend(fontsize="x-small", loc="upper left" if axes is right else "lower right")
     return figure
 
 
