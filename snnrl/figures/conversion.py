@@ -59,7 +59,7 @@ def _accuracy(data: Mapping[str, Any]) -> Figure:
     right.axhline(data["value_spread"], color=GREY, linewidth=1.0, linestyle=":")
     right.annotate("spread of the value", (first, data["value_spread"]), xytext=(0, -14), **beside)
     for axes, label in (
-        (left, "decisions unlike the dense network's (%; none at 0.01)"),
+        (left, "decisions unlike the dense network's (%)"),
         (right, "error of the value (RMS)"),
     ):
         axes.set_xscale("log", base=2)
