@@ -27,6 +27,8 @@ from snnrl.errors import InvalidValueError
 from snnrl.networks.truenorth.integer import IntegerLayer, IntegerNetwork, Weights, weight_shape
 from snnrl.networks.truenorth.specs import LayerSpec, StudentSpec
 
+STUDENT_FILE = "student.tn"
+"""The packed student of the first agent in a run folder."""
 MAGIC = b"SNNRL-TN"
 VERSION = 1
 _PREFIX = struct.Struct("<8sHI")

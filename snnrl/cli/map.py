@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from snnrl.networks.truenorth.integer import IntegerNetwork
 
 EXAMPLE = "Examples:  snnrl map pong.student --out pong.cores.json   snnrl map 1-chip --json cores.json"
-STUDENT_FILE = "student.tn"
-"""The packed student in a run folder."""
 TILES = ("square", "any")
 
 
@@ -69,6 +67,7 @@ def load_student(student: str) -> IntegerNetwork:
         There is none, or the file is damaged.
     """
     from snnrl.networks.truenorth import STUDENTS, IntegerNetwork, random_network
+    from snnrl.networks.truenorth.student_file import STUDENT_FILE
 
     path = Path(student)
     if path.is_dir():

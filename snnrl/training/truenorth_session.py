@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 FIRST_EPISODE = 10_000_000
 """Number of the first episode of a distillation, far behind those of learning."""
-STUDENT_FILE = "student.tn"
-"""The packed student of the first agent in a run folder."""
 
 
 class TrueNorthSession(DenseSession):
@@ -106,6 +104,6 @@ class TrueNorthSession(DenseSession):
         """Write the packed students: of the first agent as ``student.tn``, of the others with their seeds."""
         for row, student in enumerate(self.students):
             assert student is not None
-            path = Path(STUDENT_FILE)
+            path = Path(student_file.STUDENT_FILE)
             name = path.name if row == 0 else f"{path.stem}-{self.seeds[row]}{path.suffix}"
             replace_file(folder / name, student_file.to_bytes(student))
