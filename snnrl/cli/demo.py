@@ -158,12 +158,14 @@ def _page(start: Start, task: str, port: int, host: str, realtime: bool, speed: 
     sockets = listen(port, host)  # before anything is begun
     with Simulation(start, realtime, speed) as simulation:
         server = serve(simulation, task, sockets, host)
-        shown = "localhost" if host in LOOPBACK else host
-        print(f"http://{shown}:{server.port}/  (Ctrl-C ends it)", flush=True)
-        if browser:
-            webbrowser.open(f"http://{shown}:{server.port}/")
+        address = f"http://{'localhost' if host in LOOPBACK else host}:{server.port}/"
 
-        run_until_interrupted(server, simulation, FAREWELL)
+        def begun() -> None:
+            print(f"{address}  (Ctrl-C ends it)", flush=True)
+            if browser:
+                webbrowser.open(address)
+
+        run_until_interrupted(server, simulation, FAREWELL, begun)
         if simulation.failure:
             print(f"snnrl: {simulation.failure}", file=sys.stderr)
             raise typer.Exit(1)

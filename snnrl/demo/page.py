@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+from collections.abc import Callable
 from importlib import resources
 from typing import Any
 
@@ -149,8 +150,13 @@ def serve(simulation: Simulation, name: str, sockets: list[socket.socket], host:
     return server
 
 
-def run_until_interrupted(server: BaseServer, simulation: Simulation, farewell: float) -> None:
-    """Run a server until Ctrl-C, or until the simulation has ended and pages have said so for some seconds."""
+def run_until_interrupted(
+    server: BaseServer, simulation: Simulation, farewell: float, begun: Callable[[], object]
+) -> None:
+    """Run a server until Ctrl-C, or until the simulation has ended and pages have said so for some seconds.
+
+    ``begun`` is called once Ctrl-C is waited for: what it tells the user may be answered at once.
+    """
 
     def look() -> None:
         simulation.listen()
@@ -161,6 +167,7 @@ def run_until_interrupted(server: BaseServer, simulation: Simulation, farewell: 
 
     watch = PeriodicCallback(look, 500)
     watch.start()
+    server.io_loop.add_callback(begun)
     try:
         server.io_loop.start()
     except KeyboardInterrupt:
