@@ -151,5 +151,5 @@ def _recovery(lengths: Mapping[str, Any]) -> Figure:
         axes.set_xlabel("environment steps after the change (thousands)")
         axes.set_ylim(0.0, 515.0)
     figure.axes[0].set_ylabel("return, exploration off (median, 95 % interval)")
-    figure.legend(*figure.axes[-1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.legend(*figure.axes[-1].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
