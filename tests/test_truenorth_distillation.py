@@ -20,7 +20,6 @@ from snnrl.networks.truenorth.distillation import (
     settle_statistics,
     train_batch,
 )
-from snnrl.networks.truenorth.layers import StepNorm
 from snnrl.networks.truenorth.mapping import map_network
 from snnrl.networks.truenorth.students import Student
 
@@ -55,21 +54,18 @@ def test_the_loss_is_the_divergence_of_equation_6() -> None:
     ) == pytest.approx(0)
 
 
-def test_statistics_are_means_over_all_batches() -> None:
+def test_statistics_are_those_of_all_frames_as_settled_layers_see_them() -> None:
     torch.manual_seed(0)
     student = Student(CARTPOLE, 2)
-    batches = torch.from_numpy(cartpole_frames(states(96, 0))).split(32)
-    settle_statistics(student, batches)
-    norm = student.layer_blocks[0].step
-    sums = [student.layer_blocks[0].conv(batch.float()) for batch in batches]
-    assert torch.allclose(
-        norm.mean, torch.stack([s.mean(dim=(0, 2, 3)) for s in sums]).mean(dim=0), rtol=1e-4
-    )
-    assert torch.allclose(
-        norm.variance, torch.stack([s.var((0, 2, 3), correction=0) for s in sums]).mean(dim=0), rtol=1e-4
-    )
+    frames = torch.from_numpy(cartpole_frames(states(96, 0)))
+    settle_statistics(student, frames.split([40, 56]))
+    x = frames.float()
+    for block in student.layer_blocks:
+        sums = block.conv(x)
+        assert torch.allclose(block.step.mean, sums.mean(dim=(0, 2, 3)), rtol=1e-4, atol=1e-6)
+        assert torch.allclose(block.step.variance, sums.var((0, 2, 3), correction=0), rtol=1e-4, atol=1e-6)
+        x = block(x)
     assert not student.training
-    assert {module.momentum for module in student.modules() if isinstance(module, StepNorm)} == {0.1}
 
 
 def test_a_distilled_actor_answers_as_its_teacher_on_cores_too() -> None:

@@ -1,17 +1,17 @@
 """Policy distillation in torch: a student learns to answer as a teacher does.
 
-Source: McKinstry et al., equation 6, after Rusu et al., *Policy distillation* (2015). Import this module
+Source: McKinstry et al., equations 4 to 6, after Rusu et al., *Policy distillation* (2015). Import this module
 where torch is wanted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from snnrl.networks.truenorth.layers import StepNorm
 from snnrl.networks.truenorth.students import SPARSITY, Student
 
 BIAS_RATE = 0.1
@@ -35,15 +35,37 @@ def distillation_loss(student: Tensor, teacher: Tensor, temperature: float) -> T
     return (wanted.exp() * (wanted - found)).sum(dim=1).mean()
 
 
-def optimiser_of(student: Student, rate: float = 0.01) -> torch.optim.Optimizer:
-    """Return Adam with a smaller step for the biases.
+def likelihood_loss(student: Tensor, teacher: Tensor) -> Tensor:
+    """Return the mean negative log-likelihood of the teacher's best action (equation 5); see above."""
+    return functional.cross_entropy(student, teacher.argmax(dim=1))
+
+
+def squared_loss(student: Tensor, teacher: Tensor) -> Tensor:
+    """Return the mean squared distance of the student's outputs from the teacher's (equation 4).
+
+    The minus sign that the paper prints would drive them apart.
+    """
+    return (student - teacher).square().sum(dim=1).mean()
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {
+    "kl": distillation_loss,
+    "nll": lambda student, teacher, _: likelihood_loss(student, teacher),
+    "mse": lambda student, teacher, _: squared_loss(student, teacher),
+}
+"""Losses by name, each of the student's logits, the teacher's outputs and the temperature."""
+
+
+def optimiser_of(student: Student, rate: float = 0.01, fused: bool = False) -> torch.optim.Optimizer:
+    """Return Adam with a smaller step for the biases; ``fused`` computes it in one pass over memory.
 
     The paper's step, 20 with plain SGD, goes with the scale of its logits and kills students with ours.
     """
     named = list(student.named_parameters())
     biases = [parameter for name, parameter in named if name.endswith("bias")]
     weights = [parameter for name, parameter in named if not name.endswith("bias")]
-    return torch.optim.Adam([{"params": weights, "lr": rate}, {"params": biases, "lr": rate * BIAS_RATE}])
+    groups = [{"params": weights, "lr": rate}, {"params": biases, "lr": rate * BIAS_RATE}]
+    return torch.optim.Adam(groups, fused=fused)
 
 
 def train_batch(
@@ -63,27 +85,38 @@ def train_batch(
     eta
         Weight of the sparsity penalty.
     """
+    return take_step(student, optimiser, frames, lambda s: distillation_loss(s, teacher, temperature), eta)
+
+
+def take_step(
+    student: Student, optimiser: torch.optim.Optimizer, frames: Tensor, loss: Callable[[Tensor], Tensor],
+    eta: float = SPARSITY,
+) -> float:  # fmt: skip
+    """Take one step down the loss of the student's logits, and return the loss before it, without penalty."""
     student.train()
     optimiser.zero_grad()
-    divergence = distillation_loss(student(frames), teacher, temperature)
-    (divergence + student.sparsity_penalty(eta)).backward()  # type: ignore[no-untyped-call]
+    found = loss(student(frames))
+    (found + student.sparsity_penalty(eta)).backward()  # type: ignore[no-untyped-call]
     optimiser.step()
-    return float(divergence.detach())
+    return float(found.detach())
 
 
 @torch.no_grad()
 def settle_statistics(student: Student, batches: Iterable[Tensor]) -> None:
-    """Replace the running statistics of all layers by means over these batches, before folding.
+    """Replace the running statistics by those of all these frames together, before folding.
 
-    The running ones lag behind the weights and remember only the last few batches.
+    Layer by layer: each sees the spikes that the settled layers before it give. Means over batches that are
+    normalised on their own, as in training, are not what folded layers see, and the difference grows from
+    layer to layer.
+
+    Parameters
+    ----------
+    batches
+        Frames ``[batch, channels, side, side]``; all are held at once, with one layer's spikes.
     """
-    norms = [module for module in student.modules() if isinstance(module, StepNorm)]
-    before = [norm.momentum for norm in norms]
-    student.train()
-    for number, frames in enumerate(batches, start=1):
-        for norm in norms:
-            norm.momentum = 1 / number
-        student(frames)
-    for norm, momentum in zip(norms, before, strict=True):
-        norm.momentum = momentum
     student.eval()
+    seen = list(batches)
+    for block in student.layer_blocks:
+        block.conv.settle()
+        block.step.settle(block.conv(x.float()) for x in seen)
+        seen = [block(x.float()).bool() for x in seen]

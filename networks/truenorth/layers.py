@@ -7,6 +7,7 @@ Import this module where torch is wanted; the package itself does not.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -153,6 +154,18 @@ class StepNorm(nn.Module):
             self.mean.lerp_(mean, self.momentum)
             self.variance.lerp_(inverse.pow(-2).sub_(self.eps).clamp_(min=0), self.momentum)
         return response
+
+    @torch.no_grad()
+    def settle(self, sums: Iterable[Tensor]) -> None:
+        """Replace mean and variance by those of all these sums, each ``[batch, features, side, side]``."""
+        count, total, squares = 0, torch.zeros(()), torch.zeros(())
+        for part in sums:
+            each = part.double()
+            count += each.numel() // each.shape[1]
+            total, squares = total + each.sum((0, 2, 3)), squares + each.square().sum((0, 2, 3))
+        mean = total / count
+        self.mean.copy_(mean)
+        self.variance.copy_((squares / count - mean.square()).clamp(min=0))
 
     def thresholds(self, largest: int) -> NDArray[np.int32]:
         """Return the whole threshold of every feature; see `fold_thresholds`."""
