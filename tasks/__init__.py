@@ -5,8 +5,9 @@
 CartPole(version='v1', force=8.0, pole_length=1.0, pole_mass=0.1, cart_mass=1.0, gravity=9.8, difficulty=None)
 """
 
-from snnrl.tasks import rewards
+from snnrl.tasks import atari, rewards
 from snnrl.tasks.acrobot import Acrobot
+from snnrl.tasks.atari import Atari
 from snnrl.tasks.base import Task, TaskKernel, make, names, register, source_of
 from snnrl.tasks.cartpole import DIFFICULTIES, CartPole, Difficulty
 from snnrl.tasks.gym_task import GymTask
@@ -17,6 +18,7 @@ from snnrl.tasks.rotary_pendulum import RotaryPendulum
 __all__ = [
     "DIFFICULTIES",
     "Acrobot",
+    "Atari",
     "CartPole",
     "Difficulty",
     "GymTask",
@@ -25,6 +27,7 @@ __all__ = [
     "RotaryPendulum",
     "Task",
     "TaskKernel",
+    "atari",
     "make",
     "names",
     "register",

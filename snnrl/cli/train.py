@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from snnrl.cli import train_atari
 from snnrl.cli.text import INTERRUPTED, check_json_option, print_table, write_json_option
 from snnrl.errors import InvalidValueError
 from snnrl.training import config as options
@@ -21,14 +22,17 @@ from snnrl.training.config import TrainingConfig
 if TYPE_CHECKING:
     from snnrl.training.result import TrainingResult
 
-EXAMPLE = "Example:  snnrl train cartpole --synapse memristive --spread 0.3 --seeds 40 --seed 3000"
+EXAMPLE = (
+    "Example:  snnrl train cartpole --synapse memristive --spread 0.3 --seeds 40 --seed 3000\n\n"
+    f"{train_atari.EXAMPLE}"
+)
 
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(TrainingConfig)}
 _NUMBERS = (*options.LEAST, "spread", "solve_threshold", "evaluation_exploration")
 _FREE_ON_RESUME = ("threads",)
 _RULES = (
     f"{options.SPIKING_RULES[0]}; crossbar: {options.CROSSBAR_RULES[0]}, memristive {options.CROSSBAR_RULES[-1]}; "
-    f"dense, truenorth: {options.DENSE_RULES[0]}"
+    f"dense, truenorth: {options.DENSE_RULES[0]}; atari: ddqn, or ppo"
 )
 
 
@@ -55,7 +59,8 @@ def train(
         str | None,
         typer.Argument(
             metavar="TASK",
-            help="The task: cartpole, or gym:ENV_ID for any Gymnasium environment.",
+            help="The task: cartpole, gym:ENV_ID for any Gymnasium environment, or atari:GAME for a teacher of "
+            "'snnrl distill'.",
             show_default=False,
         ),
     ] = None,
@@ -147,6 +152,9 @@ def train(
     if model is not None:
         given["model"] = _model_text(model)
     check_json_option(json_file)
+    if train_atari.is_atari(task, resume):
+        train_atari.train_game(given, out, resume, json_file)
+        return
     config = _new(given) if resume is None else _resumed(resume, out, given)
     _run(config, out if resume is None else resume, resume, json_file)
 

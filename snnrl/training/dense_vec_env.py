@@ -1,4 +1,4 @@
-"""`EpisodesVecEnv`: episodes side by side, as Stable-Baselines3 wants them."""
+"""`EpisodesVecEnv`: episodes side by side, as Stable-Baselines3 wants them; `BareVecEnv`: what such have in common."""
 
 from __future__ import annotations
 
@@ -13,7 +13,29 @@ from snnrl.engines.books import Counter, State
 from snnrl.training.dense_slots import Finished, Slots, Stage
 
 
-class EpisodesVecEnv(VecEnv):
+class BareVecEnv(VecEnv):
+    """A vectorised environment without single environments inside that could be asked for anything."""
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        """Return None for the render mode, which is all that is ever asked for."""
+        return [None] * self.num_envs
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        """Refuse: there are no environments to set anything on."""
+        raise AttributeError(attr_name)
+
+    def env_method(
+        self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any
+    ) -> list[Any]:
+        """Refuse: there are no environments to call."""
+        raise AttributeError(method_name)
+
+    def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
+        """Return that no wrapper is there."""
+        return [False] * self.num_envs
+
+
+class EpisodesVecEnv(BareVecEnv):
     """`Slots` as a vectorised environment of Stable-Baselines3; observations are divided by the task's scale.
 
     An episode under way is saved as its number and the actions so far, and taken up again by taking them again.
@@ -103,21 +125,3 @@ class EpisodesVecEnv(VecEnv):
     def close(self) -> None:
         """Close the environments."""
         self.slots.close()
-
-    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """Return None for the render mode, which is all that is ever asked for."""
-        return [None] * self.num_envs
-
-    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Refuse: there are no environments to set anything on."""
-        raise AttributeError(attr_name)
-
-    def env_method(
-        self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any
-    ) -> list[Any]:
-        """Refuse: there are no environments to call."""
-        raise AttributeError(method_name)
-
-    def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        """Return that no wrapper is there."""
-        return [False] * self.num_envs
