@@ -459,7 +459,7 @@ def with_header(**changes: object) -> bytes:
     [
         (b"", "0 bytes of something else"),
         (b"PK\x03\x04" + CONTENT, "bytes of something else"),
-        (CONTENT[:8] + b"\x02\x00" + CONTENT[10:], "version 2', allowed: version 1"),
+        (CONTENT[:8] + b"\x03\x00" + CONTENT[10:], "version 3', allowed: versions 1 and 2"),
         (CONTENT[:10] + b"\xff\xff\xff\xff" + CONTENT[14:], "a header of 4294967295 bytes"),
         (CONTENT[:-20] + CONTENT[-19:], "damaged bytes"),
         (sealed(CONTENT[:-20] + CONTENT[-19:]), "bytes of weights and thresholds"),

@@ -196,9 +196,9 @@ class IntegerNetwork:
 
     def save(self, path: str | Path) -> None:
         """Write the student as a packed file; see `snnrl.networks.truenorth.student_file`."""
-        from snnrl.networks.truenorth.student_file import write
+        from snnrl.networks.truenorth.student_file import write_student
 
-        write(self, Path(path))
+        write_student(self, path)
 
     @classmethod
     def load(cls, path: str | Path) -> IntegerNetwork:
@@ -209,9 +209,9 @@ class IntegerNetwork:
         InvalidValueError
             The file cannot be read, is damaged, or is of another version.
         """
-        from snnrl.networks.truenorth.student_file import read
+        from snnrl.networks.truenorth.student_file import read_student
 
-        return read(Path(path))
+        return read_student(path).network
 
 
 def weight_shape(place: Place) -> tuple[int, int, int, int]:
