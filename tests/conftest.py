@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -234,3 +235,24 @@ def gadget() -> Callable[..., AgentModel]:
         return AgentModel(network, drive, SpikeCountAction(("action_0", "action_1")), **options)
 
     return make
+
+
+@pytest.fixture
+def atari_student(tmp_path: Path) -> Callable[..., Path]:
+    """Write a small untrained TrueNorth student of an Atari game, with actions that vary; return its file."""
+
+    def write(game: str = "pong", n_actions: int = 6, seed: int = 1, **info: Any) -> Path:
+        from snnrl.networks.truenorth import LayerSpec, StudentSpec, random_network
+        from snnrl.networks.truenorth.packed_student import PackedStudent
+        from snnrl.networks.truenorth.student_file import write_student
+        from snnrl.networks.truenorth.vision import Vision
+
+        rows = ((32, 8, 8, 0, 1), (64, 2, 2, 0, 1), (24, 2, 2, 0, 2), (48, 2, 1, 0, 1))
+        spec = StudentSpec("small", tuple(LayerSpec(*row) for row in rows), channels=4, side=84)
+        network = random_network(spec, n_actions, seed, signed_input=True)
+        vision = Vision("differences", np.zeros((84, 84), np.uint8), spec.visible)
+        path = tmp_path / f"{game}-{seed}.tn"
+        write_student(PackedStudent(network, vision, {"game": game, **info}), path)
+        return path
+
+    return write

@@ -34,7 +34,10 @@ LAYERS = (
     ("snnrl.figures", "snnrl.studies.baselines"),
     ("snnrl.report",),
     ("snnrl.training",),
-    ("snnrl.studies", "snnrl.demo", "snnrl.conversion", "snnrl.api", "snnrl.simulation"),
+    ("snnrl.demo", "snnrl.conversion"),
+    ("snnrl.distillation",),
+    ("snnrl.play",),
+    ("snnrl.studies", "snnrl.api", "snnrl.simulation"),
     ("snnrl.cli",),
     ("snnrl.__main__",),
 )
@@ -90,12 +93,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         return archive.namelist()
 
 
-def test_wheel_holds_every_module_the_type_marker_and_the_demos_files(wheel: list[str]) -> None:
+def test_wheel_holds_every_module_the_type_marker_and_the_data_files(wheel: list[str]) -> None:
     held = {name for name in wheel if name.startswith("snnrl/")}
     expected = {_place(name, path) for name, path in MODULES.items()}
-    demo = [path for part in ("pretrained", "static") for path in (ROOT / "snnrl" / "demo" / part).iterdir()]
-    assert {path.suffix for path in demo} == {".npz", ".html", ".css", ".js"}
-    assert held == expected | {"snnrl/py.typed"} | {path.relative_to(ROOT).as_posix() for path in demo}
+    folders = ("demo/pretrained", "demo/static", "play/students", "play/static")
+    data = [path for folder in folders for path in (ROOT / "snnrl" / folder).iterdir()]
+    assert {path.suffix for path in data} == {".npz", ".html", ".css", ".js", ".tn"}
+    assert held == expected | {"snnrl/py.typed"} | {path.relative_to(ROOT).as_posix() for path in data}
 
 
 def _place(name: str, path: Path) -> str:

@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from snnrl.cli import compare_engines, compare_rewards, convert, demo, evaluate, export, finetune, info, train
+from snnrl.cli import (
+    compare_engines,
+    compare_rewards,
+    convert,
+    demo,
+    distill,
+    evaluate,
+    export,
+    finetune,
+    info,
+    play,
+    train,
+)
 
 app = typer.Typer(
     help="Spiking neural networks that learn by reward.",
@@ -25,6 +37,8 @@ app.command("compare-engines", epilog=compare_engines.EXAMPLE)(compare_engines.c
 app.command("compare-rewards", epilog=compare_rewards.EXAMPLE)(compare_rewards.compare_rewards)
 app.command(epilog=convert.EXAMPLE)(convert.convert)
 app.command(epilog=demo.EXAMPLE)(demo.demo)
+app.command(epilog=distill.EXAMPLE)(distill.distill)
+app.command(epilog=play.EXAMPLE)(play.play)
 
 
 def _version(asked: bool) -> None:

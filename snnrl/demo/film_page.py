@@ -37,7 +37,45 @@ WIDTH = 1280
 """Pixels for which the sizes below are meant."""
 
 
-class FilmPage:
+class Panels:
+    """A figure whose panels stand still while a few things in them move.
+
+    Parameters
+    ----------
+    width, height
+        Pixels.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        self.scale = width / WIDTH
+        self.background: Any = None
+        self.figure = Figure(figsize=(width / 100, height / 100), dpi=100, facecolor="white")
+        self.canvas = FigureCanvasAgg(self.figure)
+
+    def _text(self, owner: Any, x: float, y: float, text: str, size: float, **options: Any) -> Any:
+        return owner.text(x, y, text, fontsize=size * self.scale, **options)
+
+    def _bare(self, axes: Axes, title: str) -> None:
+        axes.set_title(title, fontsize=11 * self.scale, loc="left", pad=4 * self.scale)
+        axes.tick_params(labelsize=9 * self.scale, length=2 * self.scale)
+        axes.set_xticks(())
+        for side in ("top", "right", "bottom"):
+            axes.spines[side].set_visible(False)
+
+    def _rendered(self, moving: list[Artist]) -> NDArray[np.uint8]:
+        """Draw what moves over what stays."""
+        for artist in moving:
+            artist.set_animated(True)
+        if self.background is None:
+            self.canvas.draw()  # type: ignore[no-untyped-call]
+            self.background = self.canvas.copy_from_bbox(self.figure.bbox)  # type: ignore[no-untyped-call]
+        self.canvas.restore_region(self.background)  # type: ignore[no-untyped-call]
+        for artist in moving:
+            self.figure.draw_artist(artist)
+        return np.array(self.canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
+
+
+class FilmPage(Panels):
     """The panels, and what they remember of the last seconds.
 
     Parameters
@@ -49,15 +87,13 @@ class FilmPage:
     """
 
     def __init__(self, setup: Setup, scene: Scene, width: int, height: int) -> None:
-        self.setup, self.scene, self.scale = setup, scene, width / WIDTH
+        super().__init__(width, height)
+        self.setup, self.scene = setup, scene
         self.neurons = sum(p.size for p in setup.populations)
         self.time, self.noted = 0.0, ("", -math.inf)
         self.rows = self._rows()
         self.seen = np.zeros((0, 2))
         self.trace = np.zeros((0, 3))
-        self.background: Any = None
-        self.figure = Figure(figsize=(width / 100, height / 100), dpi=100, facecolor="white")
-        self.canvas = FigureCanvasAgg(self.figure)
         self._lay_out()
 
     # ------------------------------------------------------------------ what stays
@@ -88,16 +124,6 @@ class FilmPage:
             axes.axhline(0.0, color="#c3cbd3", lw=0.8 * self.scale)
             self.curves += axes.plot([], [], color=colour, lw=1.3 * self.scale)
         self._prepare_map()
-
-    def _text(self, owner: Any, x: float, y: float, text: str, size: float, **options: Any) -> Any:
-        return owner.text(x, y, text, fontsize=size * self.scale, **options)
-
-    def _bare(self, axes: Axes, title: str) -> None:
-        axes.set_title(title, fontsize=11 * self.scale, loc="left", pad=4 * self.scale)
-        axes.tick_params(labelsize=9 * self.scale, length=2 * self.scale)
-        axes.set_xticks(())
-        for side in ("top", "right", "bottom"):
-            axes.spines[side].set_visible(False)
 
     def _prepare_stage(self) -> None:
         left, right, bottom, top = self.setup.view
@@ -169,18 +195,6 @@ class FilmPage:
         words, since = self.noted
         self.note_text.set_text(words if self.time - since < NOTE else "")
         return self._rendered([*stage, self.marks, *self.curves, self.image, self.counter, self.note_text])
-
-    def _rendered(self, moving: list[Artist]) -> NDArray[np.uint8]:
-        """Draw what moves over what stays."""
-        for artist in moving:
-            artist.set_animated(True)
-        if self.background is None:
-            self.canvas.draw()  # type: ignore[no-untyped-call]
-            self.background = self.canvas.copy_from_bbox(self.figure.bbox)  # type: ignore[no-untyped-call]
-        self.canvas.restore_region(self.background)  # type: ignore[no-untyped-call]
-        for artist in moving:
-            self.figure.draw_artist(artist)
-        return np.array(self.canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
 
     def _remember(self, steps: Steps) -> None:
         dt, start = self.setup.dt, steps.start * self.setup.dt

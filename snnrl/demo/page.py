@@ -56,9 +56,9 @@ class Viewer:
         self.link.on_change("ack", lambda attr, old, new: self.spectator.acknowledge(new))
         self.link.on_change("command", lambda attr, old, new: self.obey(new))
         document.title = scene(name).title
-        document.template = template()
+        document.template = template(static("page.html"))
         document.template_variables.update(
-            page_css=_text("page.css"), page_js=_text("draw.js") + _text("page.js")
+            page_css=static("page.css"), page_js=static("draw.js") + static("link.js") + static("page.js")
         )
         document.add_root(self.link)
         document.add_periodic_callback(self.look, PERIOD)
@@ -136,7 +136,18 @@ def serve(simulation: Simulation, name: str, sockets: list[socket.socket], host:
     host
         What they were made for: on a loopback address, pages from elsewhere are refused.
     """
-    viewers = Application(FunctionHandler(lambda document: _open(document, simulation, name)))
+    return serve_documents(lambda document: _open(document, simulation, name), sockets, host)
+
+
+def serve_documents(fill: Callable[[Document], None], sockets: list[socket.socket], host: str) -> BaseServer:
+    """Return a server of documents, started; see `serve`.
+
+    Parameters
+    ----------
+    fill
+        Makes the document of each page that is opened.
+    """
+    viewers = Application(FunctionHandler(fill))
     port = sockets[0].getsockname()[1]
     origins = ["*"] if host not in LOOPBACK else [f"{each}:{port}" for each in LOOPBACK]
     application = BokehTornado({"/": viewers}, extra_websocket_origins=origins,
@@ -181,12 +192,13 @@ def _open(document: Document, simulation: Simulation, name: str) -> None:
     Viewer(document, simulation, name)
 
 
-def template() -> Template:
-    """Return the page's template, which Bokeh fills in."""
+def template(text: str) -> Template:
+    """Return a page's template, which Bokeh fills in."""
     from bokeh.core.templates import get_env
 
-    return get_env().from_string(_text("page.html"))
+    return get_env().from_string(text)
 
 
-def _text(file: str) -> str:
+def static(file: str) -> str:
+    """Return a file of the demo's pages."""
     return resources.files("snnrl.demo").joinpath(FOLDER, file).read_text(encoding="utf-8")

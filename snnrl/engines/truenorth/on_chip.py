@@ -43,6 +43,8 @@ class ChipStudent:
         The student: its layer 1 and its read-out run on the host.
     chip
         Its cores, `snnrl.networks.truenorth.mapping.map_network`.
+    simulator
+        Runs them; by default a `ChipSimulator` of its own.
 
     Attributes
     ----------
@@ -57,14 +59,14 @@ class ChipStudent:
         The cores belong to another student.
     """
 
-    def __init__(self, network: IntegerNetwork, chip: Chip) -> None:
+    def __init__(self, network: IntegerNetwork, chip: Chip, simulator: ChipSimulator | None = None) -> None:
         places = list(network.spec.places())
         expected = (places[0].neurons, places[-1].neurons)
         if (chip.n_inputs, chip.n_outputs) != expected:
             got = f"{chip.n_inputs} inputs and {chip.n_outputs} outputs"
             raise InvalidValueError("cores of the student", got, f"{expected[0]} and {expected[1]}")
         self.network, self.chip = network, chip
-        self.simulator = ChipSimulator(chip)
+        self.simulator = ChipSimulator(chip) if simulator is None else simulator
         self.traffic: Traffic | None = None
 
     def outputs(self, frames: ArrayLike) -> NDArray[np.bool_]:

@@ -132,10 +132,13 @@ class PackedNetwork:
 
     def layer_spikes(self, frames: ArrayLike) -> IntArray:
         """Return the number of spikes of each layer, ``[batch, layers]``."""
+        return self.counts_and_spikes(frames)[1]
+
+    def counts_and_spikes(self, frames: ArrayLike) -> tuple[IntArray, IntArray]:
+        """Return what `counts` and `layer_spikes` do, of one run."""
         x = self._frames(frames)
         spikes = np.zeros((len(x), len(self._places)), np.int64)
-        self._run(x, spikes)
-        return spikes
+        return self._run(x, spikes), spikes
 
     def activations(self, frame: ArrayLike) -> list[NDArray[np.bool_]]:
         """Return the spikes of every layer for one frame, interleaved, ``[features, side, side]``."""
