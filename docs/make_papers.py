@@ -1,4 +1,4 @@
-"""Write docs/results/{barto1983,kulagin2025,vlasov2023}.md from studies of ``snnrl reproduce``.
+"""Write docs/results/{barto1983,green2018*,kulagin2025,mckinstry2018,vlasov2023}.md from studies of ``snnrl reproduce``.
 
 Example::
 
@@ -20,10 +20,31 @@ from snnrl.studies.paper import RESULTS
 HERE = Path(__file__).parent
 TITLES = {
     "barto1983": "ASE and ACE, tabular and spiking (Barto, Sutton & Anderson 1983)",
+    "green2018": "Low precision on CartPole-v0 and Acrobot-v1 (Green, Vineyard & Koc 2018)",
+    "green2018-precisions": "One table over dense, crossbar and spiking policies",
+    "green2018-pong": "Pong with shared weights (Green, Vineyard & Koc 2018)",
     "kulagin2025": "Trace variables and memristive plasticity (Kulagin et al. 2025)",
+    "mckinstry2018": "ATARI teachers distilled into students for a TrueNorth chip (McKinstry et al. 2018)",
     "vlasov2023": "First-spike coding on memristors (Vlasov et al. 2023)",
 }
+GREEN_CURVES = (
+    "Running mean of the return over 100 learning episodes, mean over policies and one standard deviation to both sides, for "
+    "the smallest, a middle and the largest network."
+)
 CAPTIONS = {
+    **{
+        ("green2018", f"figure-{n}"): f"The paper's figure {n} ({method}). {GREEN_CURVES}"
+        for n, method in ((3, "BinaryConnect"), (4, "BinaryNet"), (5, "Compression"), (6, "Pruning"))
+    },
+    (
+        "green2018",
+        "energy",
+    ): "Mean return of the evaluation against the energy of a decision, one marker a width, repaired update.",
+    (
+        "green2018-pong",
+        "pong",
+    ): "Score of the games that ended in the last twentieth of all decisions, mean over policies and one "
+    "standard deviation to both sides.",
     (
         "barto1983",
         "learning",
@@ -40,6 +61,16 @@ CAPTIONS = {
     ): "Left: the voltage of two rectangular pulses and their difference across the device; only where "
     "they overlap does it pass the threshold (red). Middle: change of the conductance by one pair, from half of its range, "
     "against the delay, by integrating the device over the superposed pulses. Right: the function published for parylene.",
+    (
+        "mckinstry2018",
+        "figure-3",
+    ): "The paper's figure 3: mean score of students of one game over their teacher's, by size and loss; negative scores are "
+    "drawn as they are.",
+    (
+        "mckinstry2018",
+        "figure-4",
+    ): "The paper's figure 4: score of students of several games over that of the same student of one game, mean over games "
+    "and over combinations of as many games.",
     (
         "vlasov2023",
         "learning",
@@ -58,7 +89,7 @@ def ends(row: Content, key: str, how: str) -> str:
     """Return a number of a row with its interval in brackets where it has one."""
     value = row.get(key)
     if f"{key}_low" not in row:
-        return "–" if value is None else format(value, how)
+        return "–" if value is None else format(value, how) if how else str(value)
     low, high = row[f"{key}_low"], row[f"{key}_high"]
     if low is None and high is None:
         return "∞"
@@ -66,10 +97,29 @@ def ends(row: Content, key: str, how: str) -> str:
     return f"{shown} ({'∞' if low is None else format(low, how)} to {'∞' if high is None else format(high, how)})"
 
 
+def columns_of(study: str) -> dict[str, tuple[str, str]]:
+    """Return the columns that a study's command prints; ``green2018-pong`` is a part of the command green2018."""
+    name, _, part = study.partition("-")
+    module = importlib.import_module(f"snnrl.cli.reproduce.{name}")
+    columns: dict[str, tuple[str, str]] = getattr(module, f"{part.upper()}_COLUMNS" if part else "COLUMNS")
+    return columns
+
+
 def table(content: Content) -> str:
-    """Return the rows under the columns that the command prints."""
-    columns = importlib.import_module(f"snnrl.cli.reproduce.{content['study']}").COLUMNS
-    rows = content["rows"]
+    """Return the rows under the columns that the command prints, in several tables where the command has several."""
+    study, rows = content["study"], content["rows"]
+    if study not in TABLED:
+        return rows_table(rows, columns_of(study))
+    tables = importlib.import_module(f"snnrl.cli.reproduce.{study}").TABLES
+    parts = []
+    for name, (heading, columns) in tables.items():
+        if mine := [row for row in rows if row["table"] == name]:
+            parts.append(f"### {heading[0].upper()}{heading[1:]}\n\n{rows_table(mine, columns)}")
+    return "\n\n".join(parts)
+
+
+def rows_table(rows: list[Content], columns: dict[str, tuple[str, str]]) -> str:
+    """Return rows under those columns that have a number in any of them."""
     shown = {key: how for key, how in columns.items() if any(row.get(key) is not None for row in rows)}
     lines = [f"| | {' | '.join(label for label, _ in shown.values())} |", "|---" * (len(shown) + 1) + "|"]
     lines += [
@@ -86,12 +136,37 @@ def claims(content: Content) -> str:
     return "\n".join(lines)
 
 
+TABLED = ("mckinstry2018",)
+"""Studies whose rows belong to several tables."""
+SETTINGS = {
+    "green2018": "Settings",
+    "green2018-precisions": "PrecisionSettings",
+    "green2018-pong": "PongSettings",
+}
+"""Classes of settings of the parts of a command."""
+
+
 def command(content: Content) -> str:
     """Return the command that made a study, with the options that differ from the defaults."""
     study, settings = content["study"], content["settings"]
-    usual = json.loads(json.dumps(importlib.import_module(f"snnrl.studies.{study}").Settings().to_dict()))
-    words = [f"snnrl reproduce {study}"]
-    for key in ("seeds", "seed", "episodes", "trials", "rewards", "plasticities", "devices"):
+    name, _, part = study.partition("-")
+    kind = getattr(importlib.import_module(f"snnrl.studies.{name}"), SETTINGS.get(study, "Settings"))
+    usual = json.loads(json.dumps(kind().to_dict()))
+    words = [f"snnrl reproduce {name}", *([f"--part {part}"] if part else [])]
+    for key in (
+        "policies",
+        "seeds",
+        "seed",
+        "episodes",
+        "decisions",
+        "trials",
+        "rewards",
+        "plasticities",
+        "devices",
+        "scale",
+        "protocol",
+        "device",
+    ):
         if key in settings and settings[key] != usual[key]:
             value = settings[key]
             words.append(f"--{key} {','.join(value) if isinstance(value, list) else value}")
@@ -103,9 +178,11 @@ def page(content: Content) -> str:
     study, settings = content["study"], content["settings"]
     numbers = ", ".join(
         f"{settings[key]:,} {words}"
-        for key, words in (("seeds", "held-out seeds of each kind of agent"), ("episodes", "learning episodes at most"),
-                           ("trials", "learning trials"), ("evaluation_episodes", "episodes with plasticity off"))
-        if key in settings
+        for key, words in (("seeds", "held-out seeds of each kind of agent"), ("policies", "policies of each kind"),
+                           ("episodes", "learning episodes at most"), ("decisions", "decisions while learning"),
+                           ("trials", "learning trials"), ("evaluation_episodes", "episodes with plasticity off"),
+                           ("games", "games with learning off"))
+        if settings.get(key)
     )  # fmt: skip
     head = (
         f"Made by `python docs/make_papers.py runs/{study}` from `{command(content)}`: {numbers}; seeds from "
@@ -118,7 +195,8 @@ def page(content: Content) -> str:
         for name in (Path(picture).stem for picture in content["pictures"])
     ]
     parts = [f"# {TITLES[study]}\n", head, "## The paper and what is measured here\n", claims(content) + "\n"]
-    parts += ["## Numbers\n", table(content) + "\n", *more(content), "## Figures\n", *pictures]
+    parts += ["## Numbers\n", table(content) + "\n", *more(content)]
+    parts += ["## Figures\n", *pictures] if pictures else []
     return "\n".join(parts)
 
 

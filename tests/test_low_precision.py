@@ -14,6 +14,7 @@ from torch.nn.utils import parametrize
 from snnrl.errors import InvalidValueError
 from snnrl.plasticity.low_precision import TABLE_I, Cost, LayerSize, Precision, compression_rate, cost
 from snnrl.plasticity.low_precision.sharing import clusters, prune_smallest, share
+from snnrl.plasticity.low_precision.stacked import stack
 from snnrl.plasticity.low_precision.weights import (
     Binary,
     BinaryActivation,
@@ -189,6 +190,39 @@ def test_pruned_weights_stay_zero_while_the_rest_learns() -> None:
         assert not torch.equal(layer.weight, then)
 
 
+# ---------------------------------------------------------------------- side by side
+
+
+@pytest.mark.parametrize(
+    "treat",
+    [
+        lambda module, seed: parametrise(module, Ternary()),
+        lambda module, seed: share(module, 3, seed),
+        lambda module, seed: prune_smallest(module, 50),
+    ],
+    ids=["ternary", "shared", "pruned"],
+)
+def test_networks_side_by_side_are_each_treated_alone(treat: Any) -> None:
+    alone = [network(0), network(1)]
+    with torch.no_grad():
+        alone[1][0].weight.mul_(3.0)  # what is small there is large in the other
+    together = stack(alone)
+    treat(together, 7)
+    for seed, module in enumerate(alone, 7):
+        treat(module, seed)
+    x = torch.randn(2, 5, 4)
+    found = together(x)
+    for index, module in enumerate(alone):
+        torch.testing.assert_close(found[index], module(x[index]))
+    found.square().sum().backward()
+    for module, rows in zip(alone, x, strict=True):
+        module(rows).square().sum().backward()
+    for mine, *theirs in zip(together.parameters(), *(module.parameters() for module in alone), strict=True):
+        assert mine.grad is not None
+        expected = torch.stack([each.grad for each in theirs if each.grad is not None])
+        torch.testing.assert_close(mine.grad.flatten(), expected.flatten())
+
+
 # ---------------------------------------------------------------------- bad input
 
 
@@ -204,6 +238,7 @@ def test_pruned_weights_stay_zero_while_the_rest_learns() -> None:
         (lambda: parametrise(nn.Tanh(), Binary()), "network: got 'Tanh'"),
         (lambda: [parametrise(m, Binary()) for m in [network()] * 2], "layer 0: got 'parametrised'"),
         (lambda: Precision(weight_bits=0), "Precision.weight_bits: got 0"),
+        (lambda: Precision(ternary=True), "Precision.weight_bits: got 32, allowed: 2 for ternary weights"),
         (lambda: Precision(memory="tape"), "Precision.memory: got 'tape', allowed: SRAM or DRAM"),
         (lambda: LayerSize(4, 2, kept=5), "LayerSize.kept: got 5, allowed: 0 to 4"),
         (lambda: compression_rate(4, 0), "compression_rate(k): got 0"),

@@ -4,6 +4,26 @@
 ``from snnrl.plasticity.low_precision.weights import binarise``.
 """
 
-from snnrl.plasticity.low_precision.cost import TABLE_I, Cost, LayerSize, Precision, compression_rate, cost
+from snnrl.plasticity.low_precision.cost import (
+    TABLE_I,
+    Cost,
+    LayerSize,
+    Precision,
+    SpikingSize,
+    compression_rate,
+    cost,
+    scale_cost,
+    spiking_cost,
+)
 
-__all__ = ["TABLE_I", "Cost", "LayerSize", "Precision", "compression_rate", "cost"]
+__all__ = [
+    "TABLE_I",
+    "Cost",
+    "LayerSize",
+    "Precision",
+    "SpikingSize",
+    "compression_rate",
+    "cost",
+    "scale_cost",
+    "spiking_cost",
+]

@@ -124,7 +124,9 @@ class Precision:
     Parameters
     ----------
     weight_bits
-        Bits of a stored weight: 32, or 1 for signs.
+        Bits of a stored weight: 32, 1 for signs, 2 for ternary weights.
+    ternary
+        Whether weights are -1, 0 and +1: each adds, subtracts or is left out.
     shared
         Values that a layer's weights share, 0: each has its own.
     pruned
@@ -141,6 +143,7 @@ class Precision:
     """
 
     weight_bits: int = WORD
+    ternary: bool = False
     shared: int = 0
     pruned: bool = False
     binary_inputs: bool = False
@@ -148,13 +151,22 @@ class Precision:
 
     def __post_init__(self) -> None:
         between(self, "weight_bits", 1, WORD)
+        require(not self.ternary or self.weight_bits == 2, self, "weight_bits", "2 for ternary weights")
         require(self.shared >= 0, self, "shared", "a whole number >= 0")
         one_of(self, "memory", MEMORIES)
 
     @property
+    def sparse(self) -> bool:
+        """Whether weights that are zero take no part."""
+        return self.pruned or self.ternary
+
+    @property
     def multiplies(self) -> bool:
-        """Whether a weight times its input takes a multiplication; a sign only adds or subtracts."""
-        return self.weight_bits > 1
+        """Whether a weight times its input takes a multiplication; a sign only adds or subtracts.
+
+        Weights of 2 to 16 bits are multiplied in full precision, as their inputs have it: they save memory alone.
+        """
+        return self.weight_bits > 1 and not self.ternary
 
 
 @dataclass(frozen=True)
@@ -241,3 +253,60 @@ def _parameter_bits(layer: LayerSize, precision: Precision) -> float:
     if precision.pruned:
         return layer.active * precision.weight_bits + layer.weights + biases
     return layer.weights * precision.weight_bits + biases
+
+
+def scale_cost(outputs: int, memory: str = "SRAM") -> Cost:
+    """Return what it takes to multiply outputs with one number of full precision."""
+    multiply = TABLE_I["32b float multiply"]
+    read = TABLE_I[MEMORIES[memory]].energy
+    return Cost(0, outputs, WORD, outputs * multiply.energy, read, multiply.area)
+
+
+@dataclass(frozen=True)
+class SpikingSize:
+    """Numbers of a spiking policy that its cost depends on.
+
+    Parameters
+    ----------
+    weights, kept
+        Weights that are stored, and those that are not zero.
+    events
+        Input spikes of a decision times the neurons that each leads to: weights that are used.
+    updates
+        Membranes that are brought forward by one time step in a decision.
+    """
+
+    weights: int
+    kept: float
+    events: float
+    updates: float
+
+
+def spiking_cost(size: SpikingSize, precision: Precision) -> Cost:
+    """Return what one decision of a spiking policy takes, by the same Table I.
+
+    An input spike adds a weight to a membrane, no product is needed; a weight of zero adds nothing. It reads the weight from
+    memory each time. Sums of whole numbers fit 16 bits. A membrane's decay is one multiplication and one addition. What
+    makes the input spikes is not counted, as what makes an observation is not.
+
+    Parameters
+    ----------
+    size
+        Of the policy.
+    precision
+        How its weights are stored.
+    """
+    events = size.events * size.kept / size.weights if precision.sparse else size.events
+    whole = precision.weight_bits < WORD and not precision.shared
+    add, membrane = TABLE_I["16b add" if whole else "32b float add"], TABLE_I["32b float add"]
+    multiply = TABLE_I["32b float multiply"]
+    word = math.log2(precision.shared) if precision.shared else precision.weight_bits
+    bits = _parameter_bits(LayerSize(size.weights, 0, kept=round(size.kept)), precision)
+    return Cost(
+        round(events + size.updates),
+        round(size.updates),
+        bits,
+        events * add.energy + size.updates * (membrane.energy + multiply.energy),
+        events * word / WORD * TABLE_I[MEMORIES[precision.memory]].energy,
+        membrane.area + multiply.area,
+    )

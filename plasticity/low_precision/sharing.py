@@ -6,6 +6,8 @@ Sharing: Han, Mao & Dally (2016), "Deep Compression", arXiv 1510.00149; Green et
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize, prune
 
 from snnrl.errors import InvalidValueError
+from snnrl.plasticity.low_precision.stacked import StackedLinear
 from snnrl.plasticity.low_precision.weights import weighted_layers
 
 
@@ -52,7 +55,8 @@ class SharedValues(nn.Module):
 def share(network: nn.Module, k: int, seed: int = 0) -> None:
     """Cluster the weights of every layer into k values with k-means, and let each cluster learn as one.
 
-    Biases stay as they are. Make a new optimiser afterwards: the values are new parameters.
+    Biases stay as they are. Make a new optimiser afterwards: the values are new parameters. Networks side by side
+    (`StackedLinear`) have k values each.
 
     Parameters
     ----------
@@ -61,7 +65,7 @@ def share(network: nn.Module, k: int, seed: int = 0) -> None:
     k
         Values per layer.
     seed
-        Of the first guess of k-means (k-means++).
+        Of the first guess of k-means (k-means++), of networks side by side that of the first; the next have the next.
 
     Raises
     ------
@@ -71,12 +75,22 @@ def share(network: nn.Module, k: int, seed: int = 0) -> None:
     if type(k) is not int or k < 1:
         raise InvalidValueError("k", k, "a whole number >= 1")
     for name, layer in list(weighted_layers(network)):
-        weight = layer.get_parameter("weight").detach()
-        different = len(torch.unique(weight))
+        each = _matrices(layer)
+        different = min(len(torch.unique(weight)) for weight in each)
         if different < k:
             raise InvalidValueError("k", k, f"at most {different}, the different weights of layer {name}")
-        place = torch.tensor(clusters(weight.double().numpy(), k, seed)).reshape(weight.shape)
-        parametrize.register_parametrization(layer, "weight", SharedValues(place, k))
+        places = [
+            torch.tensor(clusters(weight.double().numpy(), k, seed + index) + index * k)
+            for index, weight in enumerate(each)
+        ]
+        place = torch.stack(places).reshape(layer.get_parameter("weight").shape)
+        parametrize.register_parametrization(layer, "weight", SharedValues(place, k * len(each)))
+
+
+def _matrices(layer: nn.Module) -> list[Tensor]:
+    """Return the weights of a layer, one matrix for each network side by side."""
+    weight = layer.get_parameter("weight").detach()
+    return list(weight) if isinstance(layer, StackedLinear) else [weight]
 
 
 def clusters(weights: NDArray[np.float64], k: int, seed: int = 0) -> NDArray[np.int64]:
@@ -102,5 +116,9 @@ def prune_smallest(network: nn.Module, percent: float) -> None:
     """
     if not 0.0 <= percent < 100.0:
         raise InvalidValueError("percent", percent, "0 to 100, 100 not included")
+    method: Any = prune.L1Unstructured(amount=percent / 100.0)
     for _, layer in weighted_layers(network):
-        prune.l1_unstructured(layer, "weight", amount=percent / 100.0)  # type: ignore[no-untyped-call]
+        each = _matrices(layer)
+        masks = [method.compute_mask(weight, torch.ones_like(weight)) for weight in each]
+        mask = torch.stack(masks).reshape(layer.get_parameter("weight").shape)
+        prune.custom_from_mask(layer, "weight", mask)  # type: ignore[no-untyped-call]

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from snnrl.errors import InvalidValueError
+from snnrl.plasticity.low_precision.stacked import StackedLinear, WeightLayer
 
 LIMIT = 1.0
 """Shadow weights stay within plus or minus this."""
@@ -100,6 +101,25 @@ class KBit(FewValues):
         return used
 
 
+class OfEach(FewValues):
+    """Another parametrization for each of several networks side by side (`StackedLinear`).
+
+    Parameters
+    ----------
+    single
+        Applied to every network's weights on their own.
+    """
+
+    def __init__(self, single: FewValues) -> None:
+        super().__init__()
+        self.single = single
+
+    def values(self, shadow: Tensor) -> Tensor:
+        """Return the weights that the layers use."""
+        used: Tensor = torch.vmap(self.single.values)(shadow)
+        return used
+
+
 def signs(x: Tensor) -> Tensor:
     """Return +1 where a number is at least 0, else -1."""
     return torch.where(x >= 0, torch.ones_like(x), -torch.ones_like(x))
@@ -133,7 +153,7 @@ class BinaryActivation(nn.Module):
 def weighted_layers(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Give the layers that have a weight matrix or kernels, with their names."""
     for name, module in network.named_modules():
-        if isinstance(module, nn.Linear | nn.Conv2d):
+        if isinstance(module, nn.Linear | nn.Conv2d | WeightLayer):
             yield name, module
 
 
@@ -151,7 +171,9 @@ def parametrise(network: nn.Module, parametrization: FewValues) -> None:
     for name, layer in layers:
         if parametrize.is_parametrized(layer, "weight"):
             raise InvalidValueError(f"layer {name or type(layer).__name__}", "parametrised", "a plain layer")
-        parametrize.register_parametrization(layer, "weight", copy.deepcopy(parametrization))
+        own = copy.deepcopy(parametrization)
+        own = OfEach(own) if isinstance(layer, StackedLinear) else own
+        parametrize.register_parametrization(layer, "weight", own)
 
 
 def shadow_weights(network: nn.Module) -> Iterator[nn.Parameter]:

@@ -99,12 +99,12 @@ def coding_module(session: Session) -> ModuleType:
     return _module(functions, _CODING + _BOOKS + (_PHYSICS if physics is not None else ""))
 
 
-def physics_module(task: Task, reward: Reward) -> ModuleType:
-    """Return the compiled functions of the books and, where the task has any, its physics."""
+def physics_module(task: Task, reward: Reward, more: str = "") -> ModuleType:
+    """Return the compiled functions of the books and, where the task has any, its physics, with ``more`` source after it."""
     physics = task.kernel()
     if physics is None:
         return _module({}, _BOOKS)
-    return _module(_physics_functions(physics, reward), _BOOKS + _PHYSICS)
+    return _module(_physics_functions(physics, reward), _BOOKS + _PHYSICS + more)
 
 
 def _physics_functions(physics: TaskKernel, reward: Reward) -> dict[str, Callable[..., Any]]:

@@ -32,13 +32,20 @@ class Panel(NamedTuple):
         Mean return that counts as solved.
     half
         Episode after which the policies were changed, None: never.
+    across, upwards
+        What the axes show; by default learning episodes, and the return as a mean of the ``first`` ones.
+    step
+        Episodes, or what else is across, between two columns.
     """
 
     title: str
     curves: Mapping[str, NDArray[np.float64]]
-    first: int
+    first: float
     level: float
-    half: int | None
+    half: float | None
+    across: str = "learning episode"
+    upwards: str = ""
+    step: float = 1.0
 
 
 def policies_figure(panels: Sequence[Panel]) -> Figure:
@@ -49,13 +56,14 @@ def policies_figure(panels: Sequence[Panel]) -> Figure:
         for (label, table), (colour, _, line) in zip(panel.curves.items(), LOOKS, strict=False):
             at = np.unique(np.linspace(0, table.shape[1] - 1, POINTS).round().astype(int))
             mean, spread = table[:, at].mean(axis=0), table[:, at].std(axis=0)
-            axes.plot(panel.first + at, mean, color=colour, ls=line, lw=1.6, label=label)
-            axes.fill_between(panel.first + at, mean - spread, mean + spread, color=colour, alpha=0.14, lw=0)
+            across = panel.first + panel.step * at
+            axes.plot(across, mean, color=colour, ls=line, lw=1.6, label=label)
+            axes.fill_between(across, mean - spread, mean + spread, color=colour, alpha=0.14, lw=0)
         axes.axhline(panel.level, color=GREY, lw=1.0, ls=(0, (6, 3)), label=f"solved: {panel.level:g}")
         if panel.half is not None:
             axes.axvline(panel.half, color=GREY, lw=1.0, ls=":", label="changed here, then fine-tuned")
-        axes.set_xlabel("learning episode")
-        axes.set_ylabel(f"return, mean of {panel.first} episodes")
+        axes.set_xlabel(panel.across)
+        axes.set_ylabel(panel.upwards or f"return, mean of {panel.first:g} episodes")
         axes.set_xlim(left=0)
         axes.legend(fontsize="x-small", loc="lower right")
     return figure

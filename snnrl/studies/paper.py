@@ -191,7 +191,7 @@ def first_run(lengths: IntArray, threshold: float, window: int = 100, longest: f
         Longer episodes count as this long, as in a task that ends there.
     """
     sums = np.cumsum(np.concatenate([[0.0], np.minimum(lengths, longest)]))
-    reached = np.flatnonzero(sums[window:] - sums[: len(sums) - window] >= window * threshold)
+    reached = np.flatnonzero(sums[window:] - sums[: max(len(sums) - window, 0)] >= window * threshold)
     return float(reached[0] + window) if reached.size else math.inf
 
 

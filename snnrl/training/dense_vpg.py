@@ -66,7 +66,9 @@ def normalised(values: FloatArray) -> FloatArray:
     return np.asarray((values - values.mean()) / (values.std() + 1e-8))
 
 
-def policy_loss(logits: Tensor, actions: Tensor, advantage: Tensor, entropy: float = 0.0) -> Tensor:
+def policy_loss(
+    logits: Tensor, actions: Tensor, advantage: Tensor, entropy: float = 0.0, weights: Tensor | None = None
+) -> Tensor:
     """Return equation 4 of Green et al. (2018), ``-mean(log pi(a|s) A)``, less the weighted mean entropy.
 
     Parameters
@@ -77,12 +79,18 @@ def policy_loss(logits: Tensor, actions: Tensor, advantage: Tensor, entropy: flo
         ``[steps]``.
     entropy
         Weight of the entropy.
+    weights
+        Of the steps in the means, ``[steps]``; None: all alike.
     """
+
+    def mean(values: Tensor) -> Tensor:
+        return values.mean() if weights is None else (values * weights).sum()
+
     log_pi = torch.log_softmax(logits, dim=1)
-    loss = -(log_pi.gather(1, actions[:, None])[:, 0] * advantage).mean()
+    loss = -mean(log_pi.gather(1, actions[:, None])[:, 0] * advantage)
     if entropy == 0.0:
         return loss
-    return loss + entropy * (log_pi.exp() * log_pi).sum(dim=1).mean()
+    return loss + entropy * mean((log_pi.exp() * log_pi).sum(dim=1))
 
 
 def gumbel_noise(seed: int, stream: str, step: int, shape: tuple[int, int]) -> FloatArray:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from snnrl.plasticity.low_precision import Cost, LayerSize, cost
+from snnrl.plasticity.low_precision import Cost, LayerSize, cost, scale_cost
 from snnrl.studies.green2018.learner import train_policies
 from snnrl.studies.green2018.methods import METHODS, UPDATES
 from snnrl.studies.green2018.settings import ENVIRONMENTS, STUDY, Kind, Settings
@@ -24,23 +24,32 @@ from snnrl.studies.paper import (
     part_of,
 )
 from snnrl.studies.rewards.execute import Workers
-from snnrl.tasks import make
 from snnrl.training.checkpoint import unpack
 from snnrl.training.result import AgentRecord, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from snnrl.figures.policies import Panel
 
-BLOCK = 5
-"""Policies in one part; changes no number."""
+BLOCK = 10
+"""Policies in one part: they learn side by side, so that the last bits of their sums depend on it."""
 SECTION_IV = "section IV, read"
 
 
 class Found(NamedTuple):
-    """Policies of one kind: their records, and weights that are not zero, ``[policies, layers]``."""
+    """Policies of one kind, see `snnrl.studies.green2018.learner.train_policies`."""
 
     records: list[AgentRecord]
     kept: IntArray
+    likeliest: FloatArray
+
+
+def join(contents: Iterable[bytes]) -> Found:
+    """Return the policies of several parts as one."""
+    parts = [unpack(content) for content in contents]
+    return Found(
+        [record for _, records in parts for record in records],
+        *(np.concatenate([state[name] for state, _ in parts]) for name in ("kept", "likeliest")),
+    )
 
 
 def reproduce(
@@ -61,12 +70,10 @@ def reproduce(
         for first in range(0, chosen.policies, BLOCK)
     }  # fmt: skip
     made = study.make("policies", {f"{kind.name}/{first}": part for (kind, first), part in blocks.items()})
-    found: dict[Kind, Found] = {}
-    for kind, first in blocks:
-        state, records = unpack(made[f"{kind.name}/{first}"])
-        before = found.get(kind)
-        kept = state["kept"] if before is None else np.concatenate([before.kept, state["kept"]])
-        found[kind] = Found([*(before.records if before else ()), *records], kept)
+    found = {
+        kind: join(made[f"{own.name}/{first}"] for own, first in blocks if own == kind)
+        for kind in chosen.kinds()
+    }
     rows = [row_of(kind, each, chosen) for kind, each in found.items()]
     pictures = [] if folder is None else _draw(found, rows, chosen, folder)
     return study.finish(claims(rows, chosen), rows, pictures)
@@ -79,7 +86,8 @@ def row_of(kind: Kind, found: Found, settings: Settings) -> Row:
     -------
     dict
         ``return``: mean over policies of the mean return of the evaluation episodes, with its interval and ``return_error``,
-        its standard error; ``solved``: policies at or above the level; ``last_quarter``: mean return of the last quarter of the
+        its standard error; ``solved``: policies at or above the level; ``likeliest`` and ``likeliest_solved``: the same with
+        the likeliest action in place of a drawn one; ``last_quarter``: mean return of the last quarter of the
         learning episodes, with ``dips``, the fraction of that quarter's means of 100 episodes below the level;
         ``episodes_to_solve``; ``parameter_bits, additions, multiplications, energy`` of a decision (joules).
     """
@@ -87,6 +95,7 @@ def row_of(kind: Kind, found: Found, settings: Settings) -> Row:
     returns = np.array([each.evaluation_rewards.mean() for each in found.records])
     curves = learning_curves(found.records)
     last = curves[:, -(curves.shape[1] // 4) :]
+    likeliest = found.likeliest.mean(axis=1)
     until = [each.solved_at if each.solved else np.inf for each in found.records]
     spent = decision_cost(kind, found.kept, settings)
     return {
@@ -96,6 +105,8 @@ def row_of(kind: Kind, found: Found, settings: Settings) -> Row:
         **mean_with_ends("return", returns),
         "return_error": float(returns.std(ddof=1) / np.sqrt(len(returns))) if len(returns) > 1 else 0.0,
         "solved": int(np.sum(returns >= level)),
+        "likeliest": float(likeliest.mean()),
+        "likeliest_solved": int(np.sum(likeliest >= level)),
         **median_with_ends("episodes_to_solve", until),
         "last_quarter": float(last.mean()),
         "dips": float(np.mean(last < level)),
@@ -116,14 +127,17 @@ def learning_curves(records: list[AgentRecord], window: int = 100) -> FloatArray
 
 def decision_cost(kind: Kind, kept: IntArray, settings: Settings) -> Cost:
     """Return what a decision of such a policy costs; weights that are zero are the mean over policies, rounded."""
-    task = make(ENVIRONMENTS[kind.environment].task)
+    task = ENVIRONMENTS[kind.environment].task
     sizes = ((task.observation_size, kind.width), (kind.width, task.n_actions))
-    method = METHODS[kind.method]
+    precision = METHODS[kind.method].precision(settings.k)
     layers = [
-        LayerSize(inputs * outputs, outputs, kept=round(float(count)) if method.pruned else None)
+        LayerSize(inputs * outputs, outputs, kept=round(float(count)) if precision.sparse else None)
         for (inputs, outputs), count in zip(sizes, kept.mean(axis=0), strict=True)
     ]
-    return cost(layers, method.precision(settings.k))
+    spent = cost(layers, precision)
+    if UPDATES[kind.update].scaled and METHODS[kind.method].few:
+        spent = spent + scale_cost(task.n_actions)
+    return spent
 
 
 def claims(rows: list[Row], settings: Settings) -> list[Claim]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from snnrl.errors import InvalidValueError
+from snnrl.studies.green2018.acrobot_v1 import AcrobotV1
 from snnrl.studies.green2018.methods import METHODS, UPDATES
+from snnrl.tasks import CartPole, Task
 from snnrl.training.config import known_name, whole_number
 
 STUDY = "green2018"
@@ -22,7 +24,7 @@ class Environment(NamedTuple):
     Parameters
     ----------
     task
-        Its name in snnrl.
+        What is played.
     title
         Its name in the paper.
     level
@@ -32,15 +34,15 @@ class Environment(NamedTuple):
         Learning episodes.
     """
 
-    task: str
+    task: Task
     title: str
     level: float
     episodes: int
 
 
 ENVIRONMENTS = {
-    "cartpole": Environment("cartpole-v0", "CartPole-v0", 195.0, 2000),
-    "acrobot": Environment("acrobot", "Acrobot-v1", -110.0, 1000),
+    "cartpole": Environment(CartPole(version="v0"), "CartPole-v0", 195.0, 3000),
+    "acrobot": Environment(AcrobotV1(), "Acrobot-v1", -110.0, 2000),
 }
 
 
@@ -133,7 +135,8 @@ class Settings:
         """Return what `learner.train_policies` is told: ``count`` policies of a kind from the ``first`` on."""
         environment = ENVIRONMENTS[kind.environment]
         return {
-            "task": environment.task, "level": environment.level, "method": kind.method, "update": kind.update,
+            "environment": kind.environment, "level": environment.level, "method": kind.method,
+            "update": kind.update,
             "hidden": kind.width, "seed": self.seed + first, "count": count,
             "episodes": self.length(kind.environment), "evaluation_episodes": self.evaluation_episodes,
             "k": self.k, "percent": self.percent,
