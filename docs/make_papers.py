@@ -149,6 +149,8 @@ SETTINGS = {
 def command(content: Content) -> str:
     """Return the command that made a study, with the options that differ from the defaults."""
     study, settings = content["study"], content["settings"]
+    if study in TABLED:
+        return distillations_command(content)
     name, _, part = study.partition("-")
     kind = getattr(importlib.import_module(f"snnrl.studies.{name}"), SETTINGS.get(study, "Settings"))
     usual = json.loads(json.dumps(kind().to_dict()))
@@ -163,9 +165,6 @@ def command(content: Content) -> str:
         "rewards",
         "plasticities",
         "devices",
-        "scale",
-        "protocol",
-        "device",
     ):
         if key in settings and settings[key] != usual[key]:
             value = settings[key]
@@ -173,9 +172,26 @@ def command(content: Content) -> str:
     return " ".join([*words, f"--out runs/{study}"])
 
 
-def page(content: Content) -> str:
-    """Return the page of a study."""
+def distillations_command(content: Content) -> str:
+    """Return the command that made a study of distillations, whose numbers are those of its scale."""
+    settings, chosen = content["settings"], content["extra"]
+    words = [f"snnrl reproduce {content['study']} --scale {settings['scale']}"]
+    words += [f"--{key} {','.join(chosen[key])}" for key in ("games", "parts") if chosen[key]]
+    usual = {"seed": 0, "protocol": "no-op", "device": "cpu"}
+    words += [f"--{key} {settings[key]}" for key, value in usual.items() if settings[key] != value]
+    return " ".join([*words, f"--teachers FOLDER --out runs/{content['study']}"])
+
+
+def introduction(content: Content) -> str:
+    """Return the first lines of a page."""
     study, settings = content["study"], content["settings"]
+    if study in TABLED:
+        return (
+            f"Made by `python docs/make_papers.py runs/{study}` from `{command(content)}`: {settings['batches']:,} batches of 32 in "
+            f"every distillation, {settings['frames']:,} frames of each game, {settings['episodes']} episodes in every score, on seeds "
+            f"from 7,800,000. Each student was trained once. What is run, what the paper leaves open and what was chosen stands in "
+            f"[paper_studies.md](../paper_studies.md#{study}).\n"
+        )
     numbers = ", ".join(
         f"{settings[key]:,} {words}"
         for key, words in (("seeds", "held-out seeds of each kind of agent"), ("policies", "policies of each kind"),
@@ -184,17 +200,27 @@ def page(content: Content) -> str:
                            ("games", "games with learning off"))
         if settings.get(key)
     )  # fmt: skip
-    head = (
+    return (
         f"Made by `python docs/make_papers.py runs/{study}` from `{command(content)}`: {numbers}; seeds from "
         f"{settings['seed']:,}. What is run, what the paper leaves open and what was chosen stands in "
         "[paper_studies.md](../paper_studies.md). In brackets: 95 % bootstrap intervals over seeds; ∞ as a median: half of the seeds "
         "or more never got there.\n"
     )
+
+
+def page(content: Content) -> str:
+    """Return the page of a study."""
+    study = content["study"]
     pictures = [
         f"![{name}](../pictures/{study}_{name}.png)\n\n{CAPTIONS[study, name]}\n"
         for name in (Path(picture).stem for picture in content["pictures"])
     ]
-    parts = [f"# {TITLES[study]}\n", head, "## The paper and what is measured here\n", claims(content) + "\n"]
+    parts = [
+        f"# {TITLES[study]}\n",
+        introduction(content),
+        "## The paper and what is measured here\n",
+        claims(content) + "\n",
+    ]
     parts += ["## Numbers\n", table(content) + "\n", *more(content)]
     parts += ["## Figures\n", *pictures] if pictures else []
     return "\n".join(parts)

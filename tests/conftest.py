@@ -34,6 +34,12 @@ class ShortCartPole(tasks.CartPole):
         return self.limit
 
 
+@pytest.fixture(autouse=True)
+def _wide_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Print tables in their full width, whatever the shell or another program's import has set."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 def _interpreted_module(source: str) -> types.ModuleType:
     """Run the kernel's own text by Python instead of numba: no compilation, same statements."""
     module = types.ModuleType("interpreted_kernel")

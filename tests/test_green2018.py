@@ -266,10 +266,7 @@ def test_bad_options_are_one_line(words: str, line: str, capsys: pytest.CaptureF
     assert line in capsys.readouterr().err
 
 
-def test_the_command(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("COLUMNS", raising=False)  # the table is then as wide as it is
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = "--policies 1 --episodes 16 --tasks cartpole --methods full,pruned --updates plain --widths 4 --workers 1"
     assert (
         main(["reproduce", "green2018", *words.split(), "--seed", "5", "--json", str(tmp_path / "a.json")])

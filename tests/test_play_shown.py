@@ -386,6 +386,7 @@ def test_ctrl_c_writes_the_file(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     decide, asked = PackedPlayer.decide, []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # as a shell starts a command
 
     def interrupted(self: PackedPlayer, view: Any) -> Any:
         asked.append(view)
@@ -404,6 +405,7 @@ def test_ctrl_c_writes_the_file(
         assert 0 < numbers["decisions"] <= 14
         assert "random" not in numbers
         assert "stopped early" in capsys.readouterr().out
+    signal.signal(signal.SIGINT, before)
 
 
 def test_real_time_is_measured(

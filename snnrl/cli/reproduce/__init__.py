@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from snnrl.errors import UnknownNameError
 
 EXAMPLE = "Example:  snnrl reproduce wu2019 --table 1 --agents 250 --json table-1.json"
-STUDIES = ("barto1983", "fremaux2013", "green2018", "kulagin2025", "vlasov2023", "wu2019")
+STUDIES = ("barto1983", "fremaux2013", "green2018", "kulagin2025", "mckinstry2018", "vlasov2023", "wu2019")
 
 
 class Studies(TyperGroup):
