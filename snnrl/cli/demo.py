@@ -152,7 +152,7 @@ def _only_clock(start: Start, realtime: bool, speed: float, seconds: float) -> N
 def _page(start: Start, task: str, port: int, host: str, realtime: bool, speed: float, browser: bool) -> None:
     import webbrowser
 
-    from snnrl.demo.page import listen, run_until_interrupted, serve
+    from snnrl.demo.page import listen, run, serve
     from snnrl.demo.process import Simulation
 
     sockets = listen(port, host)  # before anything is begun
@@ -165,7 +165,7 @@ def _page(start: Start, task: str, port: int, host: str, realtime: bool, speed: 
             if browser:
                 webbrowser.open(address)
 
-        run_until_interrupted(server, simulation, FAREWELL, begun)
+        run(server, simulation, FAREWELL, begun)
         if simulation.failure:
             print(f"snnrl: {simulation.failure}", file=sys.stderr)
             raise typer.Exit(1)

@@ -162,21 +162,30 @@ def serve_documents(fill: Callable[[Document], None], sockets: list[socket.socke
 
 
 def run_until_interrupted(
-    server: BaseServer, simulation: Simulation, farewell: float, begun: Callable[[], object]
+    server: BaseServer, over: Callable[[], bool], every: int, farewell: float, begun: Callable[[], object]
 ) -> None:
-    """Run a server until Ctrl-C, or until the simulation has ended and pages have said so for some seconds.
+    """Run a server until Ctrl-C, or until what it shows is over and pages have said so for some seconds.
 
-    ``begun`` is called once Ctrl-C is waited for: what it tells the user may be answered at once.
+    Parameters
+    ----------
+    server
+        From `serve`.
+    over
+        Asked every so many milliseconds.
+    every
+        Milliseconds.
+    farewell
+        Seconds.
+    begun
+        Called once Ctrl-C is waited for: what it tells the user may be answered at once.
     """
 
     def look() -> None:
-        simulation.listen()
-        simulation.frames(simulation.latest - 1)
-        if simulation.failure and watch.is_running():
+        if over() and watch.is_running():
             watch.stop()
             server.io_loop.call_later(farewell, server.io_loop.stop)
 
-    watch = PeriodicCallback(look, 500)
+    watch = PeriodicCallback(look, every)
     watch.start()
     server.io_loop.add_callback(begun)
     try:
@@ -186,6 +195,17 @@ def run_until_interrupted(
     finally:
         watch.stop()
         server.stop()
+
+
+def run(server: BaseServer, simulation: Simulation, farewell: float, begun: Callable[[], object]) -> None:
+    """Run a server of a simulation until Ctrl-C or its end; see `run_until_interrupted`."""
+
+    def over() -> bool:
+        simulation.listen()
+        simulation.frames(simulation.latest - 1)
+        return bool(simulation.failure)
+
+    run_until_interrupted(server, over, 500, farewell, begun)
 
 
 def _open(document: Document, simulation: Simulation, name: str) -> None:

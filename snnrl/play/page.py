@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 from bokeh.document import Document
 from bokeh.server.server import BaseServer
-from tornado.ioloop import PeriodicCallback
 
-from snnrl.demo.page import PERIOD, Link, serve_documents, static, template
+from snnrl.demo.page import PERIOD, Link, run_until_interrupted, serve_documents, static, template
 from snnrl.demo.spectator import AHEAD, UNDERWAY
 from snnrl.errors import InvalidValueError
 from snnrl.play.live import SPEEDS, LiveGame, Shown
@@ -149,22 +148,7 @@ def run(server: BaseServer, live: LiveGame, begun: Callable[[], object]) -> None
     ``begun`` is called once Ctrl-C is waited for.
     """
     sys.setswitchinterval(SWITCH)
-
-    def look() -> None:
-        if (live.failure or live.finished) and watch.is_running():
-            watch.stop()
-            server.io_loop.call_later(FAREWELL, server.io_loop.stop)
-
-    watch = PeriodicCallback(look, WATCH)
-    watch.start()
-    server.io_loop.add_callback(begun)
-    try:
-        server.io_loop.start()
-    except KeyboardInterrupt:
-        return
-    finally:
-        watch.stop()
-        server.stop()
+    run_until_interrupted(server, lambda: bool(live.failure or live.finished), WATCH, FAREWELL, begun)
 
 
 def _text(file: str) -> str:

@@ -136,6 +136,11 @@ def run_paper(
     with interruptible(out), processes(count) as place, doing("beginning") as say:
         outcome = reproduce(settings, out, place, say)
     print_rows(title, columns, outcome.rows)
+    print_outcome(outcome, json_file)
+
+
+def print_outcome(outcome: Outcome, json_file: Path | None) -> None:
+    """Print the paper's claims beside ours, the time and the pictures of a study; write the file of ``--json``."""
     print_table(
         "\nthe paper, and what is measured here",
         ("claim", "source", "here"),

@@ -15,11 +15,12 @@ from snnrl.cli.reproduce.common import (
     check_folder,
     given,
     interruptible,
+    print_outcome,
     print_rows,
     whole,
 )
 from snnrl.cli.stop_button import stop_button
-from snnrl.cli.text import check_json_option, print_table, write_json_option
+from snnrl.cli.text import check_json_option
 from snnrl.errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -124,15 +125,7 @@ def mckinstry2018(
     with interruptible(folder), stop_button() as stopped, _bars() as told:
         outcome = study.reproduce(settings, folder, told, stopped)
     _print(outcome.rows)
-    print_table(
-        "\nthe paper, and what is measured here",
-        ("claim", "source", "here"),
-        [(claim.claim, claim.source, claim.ours) for claim in outcome.claims],
-    )
-    print(f"\ncomputed in {outcome.seconds:,.0f} s")
-    for picture in outcome.pictures:
-        print(picture)
-    write_json_option(json_file, outcome.to_dict())
+    print_outcome(outcome, json_file)
 
 
 def _prepare(device: str, threads: int | None) -> None:
